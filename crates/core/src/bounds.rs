@@ -1,0 +1,65 @@
+//! Every bound of the core in one file: lengths, counts, retries, queues.
+//!
+//! A bound is a promise to the operator: no input, however hostile, makes a record, a list or a queue longer than what is
+//! written here. Policy (idle timeout, cap, ...) is configuration and lives in [`crate::session::policy`].
+
+/// Longest user id in bytes. Long enough for an e-mail address or a URN, short enough for an index.
+pub const USER_ID_BYTES: usize = 256;
+/// Most live sessions of one user, whatever the configured cap says.
+pub const LIVE_SESSIONS: usize = 10_000;
+/// Most roles, scopes or authentication methods of one session.
+pub const LIST_ITEMS: usize = 64;
+/// Longest role, scope entry, authentication method, profile name or share label, in bytes.
+pub const NAME_BYTES: usize = 128;
+/// Longest user agent that is kept, in bytes; a longer one is cut at a character boundary.
+pub const USER_AGENT_BYTES: usize = 256;
+/// Longest device id, fingerprint, device name or device type, in bytes.
+pub const DEVICE_FIELD_BYTES: usize = 256;
+/// Longest activity text (an endpoint, a page), in bytes.
+pub const ACTIVITY_BYTES: usize = 256;
+/// Activities kept per session; the oldest leaves first.
+pub const ACTIVITY_TRAIL: usize = 8;
+/// Default bound of a session's JSON payload, in bytes.
+pub const DATA_BYTES: usize = 16 * 1024;
+/// Hard bound of a sealed payload that a packed session may carry, in bytes.
+pub const SEALED_BYTES: usize = 1024 * 1024;
+/// Deepest nesting of a session's JSON payload.
+pub const DATA_DEPTH: usize = 32;
+/// Unused hand-off codes of one user; the oldest leaves first.
+pub const HANDOFFS: usize = 16;
+/// Tries of a read and compare-and-set (merge patch) before the caller is told of the conflict.
+pub const CAS_TRIES: usize = 8;
+/// Ended sessions that the memory store remembers per user, and the events it keeps per user, without a record.
+pub const MEMORY_ENDED: usize = 32;
+/// Events that the memory store keeps per user without a record.
+pub const MEMORY_EVENTS: usize = 256;
+/// Events that the memory store keeps per home for no user in particular.
+pub const MEMORY_SYSTEM_EVENTS: usize = 1_024;
+/// Observed events waiting to be written; above it they are counted as dropped.
+pub const EVENT_QUEUE: usize = 8_192;
+/// Addresses and sessions remembered in order to write a repeated observation only once a minute.
+pub const COALESCE_KEYS: usize = 65_536;
+/// Largest page of any list.
+pub const PAGE_LIMIT: usize = 1_000;
+/// Page size where the caller names none.
+pub const PAGE_DEFAULT: usize = 100;
+/// Touches that wait for the record at most; above it the oldest batch is flushed by the caller.
+pub const PENDING_TOUCHES: usize = 1_000_000;
+/// Touches written by one transaction.
+pub const TOUCH_BATCH: usize = 2_000;
+/// Negative answers remembered in process between the state and the record.
+pub const NEGATIVE_ENTRIES: usize = 65_536;
+/// Milliseconds a negative answer is believed.
+pub const NEGATIVE_TTL_MS: u64 = 1_000;
+/// Users handled by one step of a sweep or a fleet-wide walk.
+pub const WALK_BATCH: usize = 256;
+/// Time that an ended or expired session is still told apart from one that never was, in milliseconds.
+pub const AFTERLIFE_MS: u64 = 5 * 60 * 1_000;
+/// Longest e-mail address in bytes (RFC 5321 4.5.3.1: 64 + 1 + 255 rounded by practice to 254).
+pub const EMAIL_BYTES: usize = 254;
+/// Longest display name of an account, in bytes.
+pub const ACCOUNT_NAME_BYTES: usize = 256;
+/// Longest request id that is taken over from a caller, in bytes.
+pub const REQUEST_ID_BYTES: usize = 64;
+/// Management keys at most.
+pub const KEYS: usize = 1_000;

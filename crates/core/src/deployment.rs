@@ -1,0 +1,75 @@
+//! What a deployment makes once and keeps for ever: its salt, and the fingerprint of its secret.
+
+use crate::{Answer, id::UserId, id::UserTag, secret::Mac};
+
+/// The salt behind all user tags. Made at the first start, never rotated: every token, id and key depends on it.
+#[derive(Clone)]
+pub struct Deployment {
+    tags: Mac,
+}
+
+impl std::fmt::Debug for Deployment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Deployment(redacted)")
+    }
+}
+
+impl Deployment {
+    /// A deployment with this salt.
+    #[must_use]
+    pub fn new(salt: &[u8; 32]) -> Self {
+        Self { tags: Mac::new(salt) }
+    }
+
+    /// The tag of a user: the first 12 bytes of HMAC-SHA-256(salt, user id).
+    #[must_use]
+    pub fn tag(&self, user: &UserId) -> UserTag {
+        let mac = self.tags.sign(&[user.as_str().as_bytes()]);
+        let mut tag = [0; UserTag::LEN];
+        tag.copy_from_slice(&mac[..UserTag::LEN]);
+        UserTag::from_bytes(tag)
+    }
+}
+
+/// What a store keeps of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeploymentRecord {
+    /// The salt of the user tags.
+    pub salt: [u8; 32],
+    /// [`crate::secret::KeyRing::fingerprint`] of the secret in use.
+    pub fingerprint: [u8; 16],
+}
+
+/// Keeps the one [`DeploymentRecord`].
+pub trait DeploymentStore: Send + Sync {
+    /// Stores `fresh` if nothing is stored yet and returns what is stored then. One atomic step; safe to repeat.
+    fn init(&self, fresh: DeploymentRecord) -> Answer<'_, DeploymentRecord>;
+
+    /// Replaces the fingerprint, if it is still `from`. Returns whether it was.
+    fn replace_fingerprint(&self, from: [u8; 16], to: [u8; 16]) -> Answer<'_, bool>;
+}
+
+/// How [`open`] ended.
+#[derive(Debug)]
+pub enum OpenOutcome {
+    /// The store belongs to this secret.
+    Opened(Deployment),
+    /// The store was made with a secret that the ring does not hold: starting would end every session.
+    ForeignSecret,
+}
+
+/// Opens the deployment that a store belongs to, or founds it.
+///
+/// # Errors
+/// A [`crate::fault::Fault`] of the store.
+pub async fn open(store: &dyn DeploymentStore, ring: &crate::secret::KeyRing) -> Result<OpenOutcome, crate::fault::Fault> {
+    let fresh = DeploymentRecord { salt: crate::id::random(), fingerprint: ring.fingerprint() };
+    let kept = store.init(fresh).await?;
+    if !ring.knows(&kept.fingerprint) {
+        return Ok(OpenOutcome::ForeignSecret);
+    }
+    if kept.fingerprint != ring.fingerprint() {
+        store.replace_fingerprint(kept.fingerprint, ring.fingerprint()).await?;
+    }
+    Ok(OpenOutcome::Opened(Deployment::new(&kept.salt)))
+}

@@ -1,0 +1,705 @@
+//! The stored form of a session: one positional byte string, version 1.
+//!
+//! ```text
+//! 0 version=1 | 1 flags | 2 kind | 3 end reason (0 live) | 4 revision u32 | 8 rotation u32 | 12 touches u32
+//! 16 user tag 12 | 28 serial 12 | 40 digest 32
+//! 72 created | 78 last seen | 84 idle timeout | 90 expires | 96 auth time | 102 mfa time | 108 ended   (each u48)
+//! 114 user id | roles | [previous] | [rotation] | [parent] | amr | scope | profile | ip | user agent
+//!     | device id, fingerprint, name, type | label | [actor] | trail | sealed data (the rest)
+//! ```
+//!
+//! Numbers are little-endian, times milliseconds since the epoch. A text is a LEB128 length and UTF-8; a list is a LEB128
+//! count and its items; what stands in brackets is present if its flag is. Empty texts mean "none". The fixed part answers
+//! lookups, deadlines and sorting without decoding; the format is specified for other readers in `docs/record.md`.
+
+use super::model::{Activity, Actor, Device, EndReason, Ended, Previous, Rotation, Session, SessionKind};
+use super::token::TokenDigest;
+use crate::{bounds, id::SessionId, id::UserId, id::UserTag, time::Timestamp};
+use std::{fmt, net::IpAddr, sync::Arc};
+
+const VERSION: u8 = 1;
+
+mod flag {
+    pub(super) const MFA: u8 = 1;
+    pub(super) const REMEMBER: u8 = 2;
+    pub(super) const PREVIOUS: u8 = 4;
+    pub(super) const ROTATION: u8 = 8;
+    pub(super) const PARENT: u8 = 16;
+    pub(super) const ACTOR: u8 = 32;
+    pub(super) const ALL: u8 = 63;
+}
+
+mod at {
+    pub(super) const FLAGS: usize = 1;
+    pub(super) const KIND: usize = 2;
+    pub(super) const END_REASON: usize = 3;
+    pub(super) const REVISION: usize = 4;
+    pub(super) const ROTATION: usize = 8;
+    pub(super) const TOUCHES: usize = 12;
+    pub(super) const TAG: usize = 16;
+    pub(super) const SERIAL: usize = 28;
+    pub(super) const DIGEST: usize = 40;
+    pub(super) const CREATED: usize = 72;
+    pub(super) const LAST_SEEN: usize = 78;
+    pub(super) const IDLE_TIMEOUT: usize = 84;
+    pub(super) const EXPIRES: usize = 90;
+    pub(super) const AUTH_TIME: usize = 96;
+    pub(super) const MFA_AT: usize = 102;
+    pub(super) const ENDED: usize = 108;
+    pub(super) const VARIABLE: usize = 114;
+}
+
+/// The bytes are no session of a version that this program knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a stored session cannot be read")]
+pub struct UnpackError;
+
+/// Which token of a session was presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generation {
+    /// The current one.
+    Current,
+    /// The one before the last rotation, inside the overlap.
+    Previous,
+}
+
+/// A session in its stored form: shared, immutable, checked once when it was read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PackedSession(Arc<[u8]>);
+
+impl fmt::Debug for PackedSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PackedSession({}, revision {})", self.id(), self.revision())
+    }
+}
+
+impl PackedSession {
+    /// Takes over stored bytes after reading them whole once.
+    ///
+    /// # Errors
+    /// [`UnpackError`] for anything that [`Self::pack`] could not have made.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, UnpackError> {
+        unpack(bytes)?;
+        Ok(Self(bytes.into()))
+    }
+
+    /// Packs a session.
+    #[must_use]
+    pub fn pack(session: &Session) -> Self {
+        Self(pack(session).into())
+    }
+
+    /// The stored bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Decodes the whole session.
+    ///
+    /// # Panics
+    /// Never: the bytes were read whole when this value was made.
+    #[must_use]
+    pub fn unpack(&self) -> Session {
+        unpack(&self.0).expect("checked when it was made")
+    }
+
+    fn u32_at(&self, offset: usize) -> u32 {
+        u32::from_le_bytes(self.array_at(offset))
+    }
+
+    fn u48_at(&self, offset: usize) -> u64 {
+        let mut wide = [0; 8];
+        wide[..6].copy_from_slice(&self.0[offset..offset + 6]);
+        u64::from_le_bytes(wide)
+    }
+
+    fn time_at(&self, offset: usize) -> Timestamp {
+        Timestamp::from_millis(self.u48_at(offset))
+    }
+
+    fn array_at<const N: usize>(&self, offset: usize) -> [u8; N] {
+        let mut array = [0; N];
+        array.copy_from_slice(&self.0[offset..offset + N]);
+        array
+    }
+
+    fn has(&self, flag: u8) -> bool {
+        self.0[at::FLAGS] & flag != 0
+    }
+
+    /// Public name.
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        SessionId::from_parts(UserTag::from_bytes(self.array_at(at::TAG)), self.array_at(at::SERIAL))
+    }
+
+    /// What it is.
+    ///
+    /// # Panics
+    /// Never: see [`Self::unpack`].
+    #[must_use]
+    pub fn kind(&self) -> SessionKind {
+        SessionKind::from_byte(self.0[at::KIND]).expect("checked when it was made")
+    }
+
+    /// Raised by every change but a touch.
+    #[must_use]
+    pub fn revision(&self) -> u32 {
+        self.u32_at(at::REVISION)
+    }
+
+    /// How often its token was replaced.
+    #[must_use]
+    pub fn rotation(&self) -> u32 {
+        self.u32_at(at::ROTATION)
+    }
+
+    /// Uses that were recorded.
+    #[must_use]
+    pub fn touches(&self) -> u32 {
+        self.u32_at(at::TOUCHES)
+    }
+
+    /// Digest of its token.
+    #[must_use]
+    pub fn digest(&self) -> TokenDigest {
+        TokenDigest::from_bytes(self.array_at(at::DIGEST))
+    }
+
+    /// Start.
+    #[must_use]
+    pub fn created_at(&self) -> Timestamp {
+        self.time_at(at::CREATED)
+    }
+
+    /// Last recorded use.
+    #[must_use]
+    pub fn last_seen_at(&self) -> Timestamp {
+        self.time_at(at::LAST_SEEN)
+    }
+
+    /// How long it may rest, in milliseconds.
+    #[must_use]
+    pub fn idle_timeout_ms(&self) -> u64 {
+        self.u48_at(at::IDLE_TIMEOUT)
+    }
+
+    /// End at the latest.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.time_at(at::EXPIRES)
+    }
+
+    /// When its user proved who they are.
+    #[must_use]
+    pub fn auth_time(&self) -> Timestamp {
+        self.time_at(at::AUTH_TIME)
+    }
+
+    /// Whether a second factor was done.
+    #[must_use]
+    pub fn mfa(&self) -> bool {
+        self.has(flag::MFA)
+    }
+
+    /// When it was done; zero if never.
+    #[must_use]
+    pub fn mfa_at(&self) -> Timestamp {
+        self.time_at(at::MFA_AT)
+    }
+
+    /// Whether the user asked to stay logged in.
+    #[must_use]
+    pub fn remember(&self) -> bool {
+        self.has(flag::REMEMBER)
+    }
+
+    /// Its end, if it ended.
+    #[must_use]
+    pub fn ended(&self) -> Option<Ended> {
+        let reason = EndReason::from_byte(self.0[at::END_REASON])?;
+        Some(Ended { at: self.time_at(at::ENDED), reason })
+    }
+
+    /// The moment at which it ends if nobody uses it any more.
+    #[must_use]
+    pub fn deadline(&self) -> Timestamp {
+        self.last_seen_at().plus_ms(self.idle_timeout_ms()).min(self.expires_at())
+    }
+
+    /// Whether time has ended it, and which limit it was. The absolute one wins where both have passed.
+    #[must_use]
+    pub fn expired(&self, now: Timestamp, idle_slack_ms: u64) -> Option<EndReason> {
+        if now >= self.expires_at() {
+            Some(EndReason::Absolute)
+        } else if now >= self.last_seen_at().plus_ms(self.idle_timeout_ms()).plus_ms(idle_slack_ms) {
+            Some(EndReason::Idle)
+        } else {
+            None
+        }
+    }
+
+    /// Which of its tokens has this digest at this time.
+    #[must_use]
+    pub fn generation(&self, digest: &TokenDigest, now: Timestamp) -> Option<Generation> {
+        if digest.matches(&self.0[at::DIGEST..at::DIGEST + 32]) {
+            return Some(Generation::Current);
+        }
+        if !self.has(flag::PREVIOUS) {
+            return None;
+        }
+        let previous = self.unpack().previous?;
+        (digest.matches(previous.digest.as_bytes()) && now < previous.until).then_some(Generation::Previous)
+    }
+
+    fn variable(&self) -> Reader<'_> {
+        Reader(&self.0[at::VARIABLE..])
+    }
+
+    /// The user's id; `None` while anonymous.
+    ///
+    /// # Panics
+    /// Never: see [`Self::unpack`].
+    #[must_use]
+    pub fn user_id(&self) -> Option<&str> {
+        let id = self.variable().text().expect("checked when it was made");
+        (!id.is_empty()).then_some(id)
+    }
+
+    /// The roles, in the order in which they were given.
+    ///
+    /// # Panics
+    /// Never: see [`Self::unpack`].
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        let mut reader = self.variable();
+        reader.text().expect("checked when it was made");
+        let count = reader.varint().expect("checked when it was made");
+        (0..count).map(move |_| reader.text().expect("checked when it was made"))
+    }
+
+    /// Whether somebody else acts as the user.
+    #[must_use]
+    pub fn has_actor(&self) -> bool {
+        self.has(flag::ACTOR)
+    }
+
+    /// The same session with its last use moved: the one change that needs no decoding.
+    #[must_use]
+    pub fn touched(&self, last_seen: Timestamp, touches: u32, idle_timeout_ms: u64) -> Self {
+        let mut bytes: Arc<[u8]> = Arc::from(&*self.0);
+        let fixed = Arc::get_mut(&mut bytes).expect("just made, not shared");
+        put_u48(&mut fixed[at::LAST_SEEN..], last_seen.millis());
+        put_u48(&mut fixed[at::IDLE_TIMEOUT..], idle_timeout_ms);
+        fixed[at::TOUCHES..at::TOUCHES + 4].copy_from_slice(&touches.to_le_bytes());
+        Self(bytes)
+    }
+
+    /// The same session, ended.
+    #[must_use]
+    pub fn end(&self, ended: Ended) -> Self {
+        let mut bytes: Arc<[u8]> = Arc::from(&*self.0);
+        let fixed = Arc::get_mut(&mut bytes).expect("just made, not shared");
+        fixed[at::END_REASON] = ended.reason as u8;
+        put_u48(&mut fixed[at::ENDED..], ended.at.millis());
+        Self(bytes)
+    }
+}
+
+fn put_u48(bytes: &mut [u8], value: u64) {
+    bytes[..6].copy_from_slice(&value.to_le_bytes()[..6]);
+}
+
+fn pack(session: &Session) -> Vec<u8> {
+    let mut out = Writer(Vec::with_capacity(at::VARIABLE + 96 + session.data.len()));
+    fixed(&mut out.0, session);
+    out.text(session.user_id.as_ref().map_or("", UserId::as_str));
+    out.list(&session.roles);
+    if let Some(previous) = &session.previous {
+        out.bytes(previous.digest.as_bytes());
+        out.u48(previous.until.millis());
+        out.bytes(&[u8::from(previous.mfa)]);
+        out.u48(previous.mfa_at.millis());
+        out.u48(previous.auth_time.millis());
+        out.list(&previous.amr);
+    }
+    if let Some(rotated) = &session.rotated {
+        out.bytes(&rotated.nonce);
+        out.bytes(&rotated.revision.to_le_bytes());
+    }
+    if let Some(parent) = &session.parent {
+        out.bytes(parent.serial());
+    }
+    out.list(&session.amr);
+    out.list(&session.scope);
+    out.text(&session.profile);
+    out.address(session.ip);
+    out.text(session.user_agent.as_deref().unwrap_or_default());
+    for field in [&session.device.id, &session.device.fingerprint, &session.device.name, &session.device.kind] {
+        out.text(field.as_deref().unwrap_or_default());
+    }
+    out.text(session.label.as_deref().unwrap_or_default());
+    if let Some(actor) = &session.actor {
+        out.text(actor.user_id.as_str());
+        out.bytes(&[u8::from(actor.session_id.is_some())]);
+        if let Some(id) = actor.session_id {
+            out.bytes(&id.to_bytes());
+        }
+    }
+    out.varint(session.trail.len());
+    for activity in &session.trail {
+        out.u48(activity.at.millis());
+        out.text(&activity.activity);
+    }
+    out.bytes(&session.data);
+    out.0
+}
+
+fn fixed(out: &mut Vec<u8>, session: &Session) {
+    let mut flags = 0;
+    for (flag, set) in [
+        (flag::MFA, session.mfa),
+        (flag::REMEMBER, session.remember),
+        (flag::PREVIOUS, session.previous.is_some()),
+        (flag::ROTATION, session.rotated.is_some()),
+        (flag::PARENT, session.parent.is_some()),
+        (flag::ACTOR, session.actor.is_some()),
+    ] {
+        flags |= if set { flag } else { 0 };
+    }
+    let reason = session.ended.map_or(0, |ended| ended.reason as u8);
+    out.extend_from_slice(&[VERSION, flags, session.kind as u8, reason]);
+    out.extend_from_slice(&session.revision.to_le_bytes());
+    out.extend_from_slice(&session.rotation.to_le_bytes());
+    out.extend_from_slice(&session.touches.to_le_bytes());
+    out.extend_from_slice(&session.id.to_bytes());
+    out.extend_from_slice(session.digest.as_bytes());
+    for time in [
+        session.created_at.millis(),
+        session.last_seen_at.millis(),
+        session.idle_timeout_ms,
+        session.expires_at.millis(),
+        session.auth_time.millis(),
+        session.mfa_at.millis(),
+        session.ended.map_or(0, |ended| ended.at.millis()),
+    ] {
+        out.extend_from_slice(&time.to_le_bytes()[..6]);
+    }
+    debug_assert_eq!(out.len(), at::VARIABLE);
+}
+
+fn unpack(bytes: &[u8]) -> Result<Session, UnpackError> {
+    let (head, rest) = bytes.split_at_checked(at::VARIABLE).ok_or(UnpackError)?;
+    let flags = head[at::FLAGS];
+    if head[0] != VERSION || flags & !flag::ALL != 0 {
+        return Err(UnpackError);
+    }
+    let head = Head(head);
+    let id = SessionId::from_bytes(&head.array(at::TAG));
+    let mut reader = Reader(rest);
+    let user_id = reader.text()?;
+    let user_id = if user_id.is_empty() { None } else { Some(UserId::new(user_id).map_err(|_| UnpackError)?) };
+    let roles = reader.list()?;
+    let previous = if flags & flag::PREVIOUS != 0 { Some(reader.previous()?) } else { None };
+    let rotated = if flags & flag::ROTATION != 0 { Some(reader.rotation()?) } else { None };
+    let parent = if flags & flag::PARENT != 0 { Some(SessionId::from_parts(id.tag(), reader.array()?)) } else { None };
+    Ok(Session {
+        id,
+        user_id,
+        kind: SessionKind::from_byte(head.0[at::KIND]).ok_or(UnpackError)?,
+        revision: u32::from_le_bytes(head.array(at::REVISION)),
+        rotation: u32::from_le_bytes(head.array(at::ROTATION)),
+        digest: TokenDigest::from_bytes(head.array(at::DIGEST)),
+        created_at: head.time(at::CREATED),
+        last_seen_at: head.time(at::LAST_SEEN),
+        touches: u32::from_le_bytes(head.array(at::TOUCHES)),
+        idle_timeout_ms: head.time(at::IDLE_TIMEOUT).millis(),
+        expires_at: head.time(at::EXPIRES),
+        auth_time: head.time(at::AUTH_TIME),
+        mfa: flags & flag::MFA != 0,
+        mfa_at: head.time(at::MFA_AT),
+        remember: flags & flag::REMEMBER != 0,
+        roles,
+        previous,
+        rotated,
+        parent,
+        amr: reader.list()?,
+        scope: reader.list()?,
+        profile: reader.text()?.into(),
+        ip: reader.address()?,
+        user_agent: reader.optional()?,
+        device: reader.device()?,
+        label: reader.optional()?,
+        actor: if flags & flag::ACTOR != 0 { Some(reader.actor()?) } else { None },
+        trail: reader.trail()?,
+        data: reader.rest()?,
+        ended: head.ended()?,
+    })
+}
+
+struct Head<'a>(&'a [u8]);
+
+impl Head<'_> {
+    fn array<const N: usize>(&self, offset: usize) -> [u8; N] {
+        let mut array = [0; N];
+        array.copy_from_slice(&self.0[offset..offset + N]);
+        array
+    }
+
+    fn time(&self, offset: usize) -> Timestamp {
+        let mut wide = [0; 8];
+        wide[..6].copy_from_slice(&self.array::<6>(offset));
+        Timestamp::from_millis(u64::from_le_bytes(wide))
+    }
+
+    fn ended(&self) -> Result<Option<Ended>, UnpackError> {
+        match self.0[at::END_REASON] {
+            0 => Ok(None),
+            byte => {
+                let reason = EndReason::from_byte(byte).ok_or(UnpackError)?;
+                Ok(Some(Ended { at: self.time(at::ENDED), reason }))
+            }
+        }
+    }
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn u48(&mut self, value: u64) {
+        self.bytes(&value.to_le_bytes()[..6]);
+    }
+
+    fn varint(&mut self, mut value: usize) {
+        while value > 0x7f {
+            self.0.push((value & 0x7f) as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.varint(text.len());
+        self.bytes(text.as_bytes());
+    }
+
+    fn list(&mut self, items: &[Box<str>]) {
+        self.varint(items.len());
+        for item in items {
+            self.text(item);
+        }
+    }
+
+    fn address(&mut self, ip: Option<IpAddr>) {
+        match ip {
+            None => self.bytes(&[0]),
+            Some(IpAddr::V4(v4)) => {
+                self.bytes(&[4]);
+                self.bytes(&v4.octets());
+            }
+            Some(IpAddr::V6(v6)) => {
+                self.bytes(&[16]);
+                self.bytes(&v6.octets());
+            }
+        }
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], UnpackError> {
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(UnpackError)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], UnpackError> {
+        self.take(N)?.try_into().map_err(|_| UnpackError)
+    }
+
+    fn byte(&mut self) -> Result<u8, UnpackError> {
+        Ok(self.take(1)?[0])
+    }
+
+    fn time(&mut self) -> Result<Timestamp, UnpackError> {
+        let mut wide = [0; 8];
+        wide[..6].copy_from_slice(self.take(6)?);
+        Ok(Timestamp::from_millis(u64::from_le_bytes(wide)))
+    }
+
+    fn varint(&mut self) -> Result<usize, UnpackError> {
+        let mut value = 0_usize;
+        for shift in [0, 7, 14, 21] {
+            let byte = self.byte()?;
+            value |= usize::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(UnpackError)
+    }
+
+    fn text(&mut self) -> Result<&'a str, UnpackError> {
+        let length = self.varint()?;
+        std::str::from_utf8(self.take(length)?).map_err(|_| UnpackError)
+    }
+
+    fn optional<T: From<&'a str>>(&mut self) -> Result<Option<T>, UnpackError> {
+        let text = self.text()?;
+        Ok((!text.is_empty()).then(|| text.into()))
+    }
+
+    fn list(&mut self) -> Result<Vec<Box<str>>, UnpackError> {
+        let count = self.varint()?;
+        if count > bounds::LIST_ITEMS {
+            return Err(UnpackError);
+        }
+        (0..count).map(|_| self.text().map(Into::into)).collect()
+    }
+
+    fn address(&mut self) -> Result<Option<IpAddr>, UnpackError> {
+        Ok(match self.byte()? {
+            0 => None,
+            4 => Some(IpAddr::from(self.array::<4>()?)),
+            16 => Some(IpAddr::from(self.array::<16>()?)),
+            _ => return Err(UnpackError),
+        })
+    }
+
+    fn previous(&mut self) -> Result<Previous, UnpackError> {
+        Ok(Previous {
+            digest: TokenDigest::from_bytes(self.array()?),
+            until: self.time()?,
+            mfa: self.byte()? != 0,
+            mfa_at: self.time()?,
+            auth_time: self.time()?,
+            amr: self.list()?,
+        })
+    }
+
+    fn rotation(&mut self) -> Result<Rotation, UnpackError> {
+        Ok(Rotation { nonce: self.array()?, revision: u32::from_le_bytes(self.array()?) })
+    }
+
+    fn device(&mut self) -> Result<Device, UnpackError> {
+        Ok(Device {
+            id: self.optional()?,
+            fingerprint: self.optional()?,
+            name: self.optional()?,
+            kind: self.optional()?,
+        })
+    }
+
+    fn actor(&mut self) -> Result<Actor, UnpackError> {
+        let user_id = UserId::new(self.text()?).map_err(|_| UnpackError)?;
+        let session_id = match self.byte()? {
+            0 => None,
+            _ => Some(SessionId::from_bytes(&self.array()?)),
+        };
+        Ok(Actor { user_id, session_id })
+    }
+
+    fn trail(&mut self) -> Result<Vec<Activity>, UnpackError> {
+        let count = self.varint()?;
+        if count > bounds::ACTIVITY_TRAIL {
+            return Err(UnpackError);
+        }
+        (0..count).map(|_| Ok(Activity { at: self.time()?, activity: self.text()?.into() })).collect()
+    }
+
+    fn rest(&mut self) -> Result<Box<[u8]>, UnpackError> {
+        if self.0.len() > bounds::SEALED_BYTES { Err(UnpackError) } else { Ok(self.0.into()) }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn full_session() -> Session {
+        let tag = UserTag::from_bytes([3; 12]);
+        Session {
+            id: SessionId::from_parts(tag, [4; 12]),
+            user_id: Some(UserId::new("ada").expect("valid")),
+            kind: SessionKind::Impersonation,
+            revision: 7,
+            rotation: 2,
+            digest: TokenDigest::from_bytes([5; 32]),
+            created_at: Timestamp::from_millis(1_000_000),
+            last_seen_at: Timestamp::from_millis(1_000_500),
+            touches: 9,
+            idle_timeout_ms: 60_000,
+            expires_at: Timestamp::from_millis(9_000_000),
+            auth_time: Timestamp::from_millis(999_000),
+            mfa: true,
+            mfa_at: Timestamp::from_millis(999_500),
+            remember: true,
+            roles: vec!["admin".into(), "staff".into()],
+            amr: vec!["pwd".into(), "otp".into()],
+            scope: vec!["read".into()],
+            profile: "staff".into(),
+            ip: Some(IpAddr::from([127, 0, 0, 1])),
+            user_agent: Some("curl/8".into()),
+            device: Device { id: Some("d1".into()), name: Some("Laptop".into()), ..Device::default() },
+            parent: Some(SessionId::from_parts(tag, [6; 12])),
+            label: Some("printer".into()),
+            actor: Some(Actor { user_id: UserId::new("root").expect("valid"), session_id: None }),
+            previous: Some(Previous {
+                digest: TokenDigest::from_bytes([8; 32]),
+                until: Timestamp::from_millis(1_005_000),
+                mfa: false,
+                mfa_at: Timestamp::ZERO,
+                auth_time: Timestamp::from_millis(998_000),
+                amr: vec!["pwd".into()],
+            }),
+            rotated: Some(Rotation { nonce: [1; 8], revision: 6 }),
+            trail: vec![Activity { at: Timestamp::from_millis(1_000_400), activity: "/orders".into() }],
+            data: vec![1, 2, 3].into(),
+            ended: None,
+        }
+    }
+
+    #[test]
+    fn a_session_survives_packing_and_every_cut_of_it_is_refused() {
+        let session = full_session();
+        let packed = PackedSession::pack(&session);
+        assert_eq!(packed.unpack(), session);
+        let head = packed.as_bytes().len() - session.data.len();
+        for length in 0..head {
+            assert_eq!(PackedSession::from_bytes(&packed.as_bytes()[..length]).err(), Some(UnpackError), "{length}");
+        }
+    }
+
+    #[test]
+    fn fields_are_read_without_decoding() {
+        let session = full_session();
+        let packed = PackedSession::pack(&session);
+        assert_eq!(packed.user_id(), Some("ada"));
+        assert_eq!(packed.roles().collect::<Vec<_>>(), ["admin", "staff"]);
+        assert_eq!(packed.deadline(), session.idle_expires_at());
+        let before = Timestamp::from_millis(1_004_999);
+        assert_eq!(packed.generation(&session.digest, before), Some(Generation::Current));
+        let previous = TokenDigest::from_bytes([8; 32]);
+        assert_eq!(packed.generation(&previous, before), Some(Generation::Previous));
+        assert_eq!(packed.generation(&previous, Timestamp::from_millis(1_005_000)), None);
+    }
+
+    #[test]
+    fn touch_and_end_change_only_their_fields() {
+        let mut session = full_session();
+        let packed = PackedSession::pack(&session).touched(Timestamp::from_millis(1_002_000), 10, 30_000);
+        session.last_seen_at = Timestamp::from_millis(1_002_000);
+        session.touches = 10;
+        session.idle_timeout_ms = 30_000;
+        assert_eq!(packed.unpack(), session);
+        let ended = Ended { at: Timestamp::from_millis(1_003_000), reason: EndReason::Evicted };
+        session.ended = Some(ended);
+        assert_eq!(packed.end(ended).unpack(), session);
+        assert_eq!(packed.end(ended).ended(), Some(ended));
+    }
+}
