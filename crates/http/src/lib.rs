@@ -1,1 +1,17 @@
-//! .
+//! Sessions over HTTP: cookies, client addresses, CSRF origins, proxy metadata, JSON bodies and problems.
+//!
+//! Everything here reads or writes HTTP and decides nothing about a session: the rules are in the core. The readers borrow
+//! from the request's headers and do not allocate in the usual case, because they run in front of every request.
+//!
+//! Deliberately absent: sockets, routing, configuration files, clocks, and any knowledge of a store.
+
+pub mod bounds;
+pub mod client_address;
+pub mod cookie;
+pub mod headers;
+pub mod json;
+pub mod origin;
+pub mod problem;
+pub mod proxy;
+pub mod requirements;
+pub mod token_header;

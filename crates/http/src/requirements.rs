@@ -1,0 +1,252 @@
+//! What a proxy demands of a session, in the query of our own endpoint: `?mfa=required`, `?role=admin`.
+//!
+//! A demand that is not understood is refused and never skipped: a typo in a proxy's configuration must not open what it
+//! was meant to close. Tokens in the query are refused before anything else, because queries end up in logs.
+
+use std::borrow::Cow;
+
+use crate::bounds::{REQUIRED_ROLE_BYTES, REQUIRED_ROLES};
+use crate::problem::{Problem, ProblemCode};
+
+/// Query names under which clients have been seen to send tokens.
+const TOKEN_NAMES: [&str; 4] = ["token", "session", "sid", "access_token"];
+
+/// The demands of one call. Borrowed: nothing is allocated unless a role is percent-encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Requirements<'a> {
+    mfa: bool,
+    query: &'a str,
+}
+
+/// Why a query is refused; each is a 400.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequirementsError {
+    /// A token, or what looks like one, is in the URL.
+    TokenInUrl,
+    /// `mfa` has a value other than `required`.
+    InvalidMfa,
+    /// A role is empty, too long, not UTF-8, or there are too many.
+    InvalidRole,
+    /// A parameter that is neither `mfa` nor `role`.
+    UnknownParameter,
+}
+
+impl From<RequirementsError> for Problem {
+    fn from(error: RequirementsError) -> Self {
+        let invalid = |detail| Self::new(ProblemCode::InvalidQuery).with_detail(detail);
+        match error {
+            RequirementsError::TokenInUrl => Self::new(ProblemCode::TokenInUrl),
+            RequirementsError::InvalidMfa => {
+                invalid("mfa can only be \"required\"").with_field("mfa")
+            }
+            RequirementsError::InvalidRole => {
+                invalid("role must name one or more roles").with_field("role")
+            }
+            RequirementsError::UnknownParameter => invalid("only mfa and role are understood here"),
+        }
+    }
+}
+
+impl<'a> Requirements<'a> {
+    /// Reads the query of our own endpoint; an absent or empty one demands nothing.
+    ///
+    /// # Errors
+    /// [`RequirementsError`]; a token in the URL goes before every other reason.
+    pub fn parse(query: Option<&'a str>) -> Result<Self, RequirementsError> {
+        let query = query.unwrap_or_default();
+        if query.is_empty() {
+            return Ok(Self::default());
+        }
+        if has_token(query) {
+            return Err(RequirementsError::TokenInUrl);
+        }
+        let mut mfa = false;
+        let mut roles = 0;
+        for (name, value) in pairs(query) {
+            match (name, value) {
+                ("mfa", "required") => mfa = true,
+                ("mfa", _) => return Err(RequirementsError::InvalidMfa),
+                ("role", list) => roles += count_roles(list)?,
+                _ => return Err(RequirementsError::UnknownParameter),
+            }
+        }
+        if roles > REQUIRED_ROLES {
+            return Err(RequirementsError::InvalidRole);
+        }
+        Ok(Self { mfa, query })
+    }
+
+    /// Whether the session must have passed a second factor.
+    #[must_use]
+    pub fn mfa(&self) -> bool {
+        self.mfa
+    }
+
+    /// Whether the roles of a session satisfy every `role` parameter. Of a comma-separated list one role is enough;
+    /// several parameters must all be satisfied: `role=staff&role=admin,owner` is staff and either admin or owner.
+    #[must_use]
+    pub fn roles_satisfied_by<'r>(&self, held: impl Iterator<Item = &'r str> + Clone) -> bool {
+        let is_held = |role: &str| held.clone().any(|candidate| candidate == role);
+        pairs(self.query)
+            .filter(|(name, _)| *name == "role")
+            .all(|(_, list)| decode(list).is_some_and(|list| list.split(',').any(is_held)))
+    }
+}
+
+/// Whether a query carries a token under one of the names `token`, `session`, `sid` and `access_token`, in any case and
+/// percent-encoded or not.
+#[must_use]
+pub fn has_token(query: &str) -> bool {
+    let is_token_name = |name: &str| {
+        TOKEN_NAMES
+            .iter()
+            .any(|token| name.eq_ignore_ascii_case(token))
+    };
+    pairs(query).any(|(name, _)| match decode(name) {
+        Some(name) => is_token_name(&name),
+        None => false,
+    })
+}
+
+fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    let parts = query.split('&').filter(|part| !part.is_empty());
+    parts.map(|part| part.split_once('=').unwrap_or((part, "")))
+}
+
+fn count_roles(list: &str) -> Result<usize, RequirementsError> {
+    let list = decode(list).ok_or(RequirementsError::InvalidRole)?;
+    let is_role = |role: &str| (1..=REQUIRED_ROLE_BYTES).contains(&role.len());
+    if !list.split(',').all(is_role) {
+        return Err(RequirementsError::InvalidRole);
+    }
+    Ok(list.split(',').count())
+}
+
+/// Undoes percent-encoding and `+`; `None` for a broken escape or bytes that are not UTF-8.
+fn decode(text: &str) -> Option<Cow<'_, str>> {
+    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Some(Cow::Borrowed(text));
+    }
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => hex(bytes.next()?)? << 4 | hex(bytes.next()?)?,
+            other => other,
+        });
+    }
+    String::from_utf8(decoded).ok().map(Cow::Owned)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(query: &str) -> Result<Requirements<'_>, RequirementsError> {
+        Requirements::parse(Some(query))
+    }
+
+    fn admits(query: &str, roles: &[&str]) -> bool {
+        parse(query)
+            .expect("a valid query")
+            .roles_satisfied_by(roles.iter().copied())
+    }
+
+    #[test]
+    fn no_query_demands_nothing() {
+        for query in [None, Some(""), Some("&")] {
+            let requirements = Requirements::parse(query).expect("nothing to refuse");
+            assert!(
+                !requirements.mfa() && requirements.roles_satisfied_by([].into_iter()),
+                "{query:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn mfa_has_one_value() {
+        assert!(parse("mfa=required").expect("a valid query").mfa());
+        for query in [
+            "mfa",
+            "mfa=",
+            "mfa=true",
+            "mfa=Required",
+            "mfa=required&mfa=no",
+        ] {
+            assert_eq!(parse(query), Err(RequirementsError::InvalidMfa), "{query}");
+        }
+    }
+
+    #[test]
+    fn one_of_a_list_and_all_of_the_parameters() {
+        assert!(admits("role=admin", &["staff", "admin"]));
+        assert!(!admits("role=admin", &["staff"]));
+        assert!(!admits("role=admin", &[]));
+        assert!(admits("role=admin,owner", &["owner"]));
+        assert!(!admits("role=staff&role=admin,owner", &["owner"]));
+        assert!(admits(
+            "role=staff&role=admin,owner&mfa=required",
+            &["owner", "staff"]
+        ));
+        assert!(admits("role=night%20shift", &["night shift"]) && admits("role=a%2cb", &["b"]));
+        assert!(!admits("role=admin", &["Admin", "administrator"]));
+    }
+
+    #[test]
+    fn demands_that_are_not_understood_are_refused() {
+        for query in [
+            "role",
+            "role=",
+            "role=a,,b",
+            "role=%",
+            "role=%zz",
+            "role=%ff",
+            "role=%f",
+        ] {
+            assert_eq!(parse(query), Err(RequirementsError::InvalidRole), "{query}");
+        }
+        for query in ["roles=admin", "Role=admin", "x=1", "MFA=required"] {
+            assert_eq!(
+                parse(query),
+                Err(RequirementsError::UnknownParameter),
+                "{query}"
+            );
+        }
+        let many = format!("role={}", vec!["a"; REQUIRED_ROLES + 1].join(","));
+        assert_eq!(parse(&many), Err(RequirementsError::InvalidRole));
+        assert_eq!(
+            parse(&format!("role={}", "a".repeat(257))),
+            Err(RequirementsError::InvalidRole)
+        );
+    }
+
+    // S23
+    #[test]
+    fn tokens_in_the_url_are_refused_first() {
+        for name in [
+            "token",
+            "session",
+            "sid",
+            "access_token",
+            "Token",
+            "%74oken",
+            "access%5Ftoken",
+        ] {
+            for query in [
+                format!("{name}=vs_x"),
+                name.to_owned(),
+                format!("mfa=bad&{name}="),
+            ] {
+                assert_eq!(parse(&query), Err(RequirementsError::TokenInUrl), "{query}");
+            }
+        }
+        assert!(!has_token("tokens=1&role=token"));
+    }
+}
