@@ -15,7 +15,7 @@ pub mod event;
 pub mod fault;
 pub mod id;
 pub mod key;
-// pub mod password;
+pub mod password;
 pub mod record;
 pub mod secret;
 pub mod session;
