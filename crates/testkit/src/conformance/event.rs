@@ -1,0 +1,195 @@
+//! Events: timelines, questions, retention.
+
+use super::scene::{MINUTE, Scene};
+use std::collections::BTreeSet;
+use vestibule_core::{
+    bounds::PAGE_LIMIT,
+    event::{Event, EventQuery, EventType, Origin},
+    user::Context,
+};
+
+async fn ask(scene: &Scene, query: EventQuery) -> Vec<Event> {
+    scene.events.query(query).await.expect("query answers")
+}
+
+fn everything() -> EventQuery {
+    EventQuery {
+        limit: PAGE_LIMIT,
+        ..EventQuery::default()
+    }
+}
+
+/// Pages of any size give the same timeline.
+pub async fn a_timeline_is_newest_first_and_paged(scene: Scene) {
+    let (ada, bob) = (scene.person(), scene.person());
+    for _ in 0..10 {
+        scene.advance(1);
+        let session = scene.login(&ada).await;
+        scene.end_one(&session).await;
+        scene.login(&bob).await;
+    }
+    let timeline = scene.timeline(&ada).await;
+    assert_eq!(timeline.len(), 20);
+    assert!(timeline.is_sorted_by(|newer, older| newer.id > older.id));
+    assert!(timeline.is_sorted_by(|newer, older| newer.time >= older.time));
+    assert!(timeline.iter().all(|event| event.tag == Some(ada.tag)));
+    let mut paged = Vec::new();
+    loop {
+        let before = paged.last().map(|event: &Event| event.id);
+        let page = ask(
+            &scene,
+            EventQuery {
+                tag: Some(ada.tag),
+                before,
+                limit: 7,
+                ..EventQuery::default()
+            },
+        )
+        .await;
+        assert!(page.len() <= 7);
+        if page.is_empty() {
+            break;
+        }
+        paged.extend(page);
+    }
+    assert_eq!(paged, timeline);
+}
+
+/// `since` is inclusive, `until` exclusive; types are joined by "or".
+pub async fn a_question_names_types_and_times(scene: Scene) {
+    let ada = scene.person();
+    let mut times = Vec::new();
+    for _ in 0..4 {
+        scene.advance(MINUTE);
+        times.push(scene.now());
+        let session = scene.login(&ada).await;
+        scene
+            .sessions
+            .rotate(scene.cx(), scene.rotation(session.id()))
+            .await
+            .expect("rotate answers");
+        scene.end_one(&session).await;
+    }
+    let base = EventQuery {
+        tag: Some(ada.tag),
+        ..everything()
+    };
+    let created = EventQuery {
+        kinds: vec![EventType::SessionCreated],
+        ..base.clone()
+    };
+    assert_eq!(ask(&scene, created.clone()).await.len(), 4);
+    let kinds = vec![EventType::SessionCreated, EventType::SessionRotated];
+    assert_eq!(ask(&scene, EventQuery { kinds, ..base }).await.len(), 8);
+    let between = EventQuery {
+        since: Some(times[1]),
+        until: Some(times[3]),
+        ..created
+    };
+    let seen: Vec<_> = ask(&scene, between).await.iter().map(|event| event.time).collect();
+    assert_eq!(seen, [times[2], times[1]]);
+}
+
+/// A repeat after a lost answer writes nothing twice.
+pub async fn observations_are_appended_once(scene: Scene) {
+    let ada = scene.person();
+    let failed = Event::new(EventType::LoginFailed, scene.now(), &Origin::default()).of(ada.tag, Some(&ada.id));
+    let garbage = Event::new(EventType::GarbageRefused, scene.now(), &Origin::default()).counting(40);
+    for _ in 0..3 {
+        scene
+            .events
+            .append(vec![failed.clone(), garbage.clone()])
+            .await
+            .expect("append answers");
+    }
+    assert_eq!(scene.timeline(&ada).await, [failed.clone()]);
+    let seen: BTreeSet<_> = ask(&scene, everything()).await.iter().map(|event| event.id).collect();
+    assert_eq!(seen, BTreeSet::from([failed.id, garbage.id]));
+    assert_eq!(scene.sessions.stats().await.expect("stats answers").users, 0);
+}
+
+/// A question without a user is about all, and about what belongs to nobody.
+pub async fn everybodys_events_hold_nobodys_too(scene: Scene) {
+    for _ in 0..5 {
+        scene.advance(1);
+        let person = scene.person();
+        scene.login(&person).await;
+        let dropped = Event::new(EventType::EventsDropped, scene.now(), &Origin::system()).counting(1);
+        scene.events.append(vec![dropped]).await.expect("append answers");
+    }
+    let all = ask(&scene, everything()).await;
+    assert_eq!(all.len(), 10);
+    assert!(all.is_sorted_by(|newer, older| newer.id > older.id));
+    assert_eq!(all.iter().filter(|event| event.tag.is_none()).count(), 5);
+    let newest = ask(
+        &scene,
+        EventQuery {
+            limit: 3,
+            ..everything()
+        },
+    )
+    .await;
+    assert_eq!(newest, all[..3]);
+    assert!(
+        ask(
+            &scene,
+            EventQuery {
+                limit: 0,
+                ..everything()
+            }
+        )
+        .await
+        .is_empty()
+    );
+}
+
+/// Each step forgets at most as many as it was told, and only what is older.
+pub async fn old_events_are_forgotten_in_steps(scene: Scene) {
+    let ada = scene.person();
+    scene.logins(&ada, 5).await;
+    let garbage = Event::new(EventType::GarbageRefused, scene.now(), &Origin::default());
+    scene.events.append(vec![garbage]).await.expect("append answers");
+    scene.advance(MINUTE);
+    let border = scene.now();
+    scene.logins(&ada, 3).await;
+    let forget = async |limit| scene.events.forget(border, limit).await.expect("forget answers");
+    assert_eq!(forget(4).await, 4);
+    assert_eq!(forget(4).await, 2);
+    assert_eq!(forget(4).await, 0);
+    let left = ask(&scene, everything()).await;
+    assert_eq!(left.len(), 3);
+    assert!(left.iter().all(|event| event.time >= border));
+    assert_eq!(scene.list(&ada).await.len(), 8, "sessions are no events");
+}
+
+/// Actor, address, agent and request of the command are in its events.
+pub async fn an_event_tells_where_its_command_came_from(scene: Scene) {
+    let ada = scene.person();
+    let origin = Origin {
+        actor: Some("key:key_0123456789abcdef".into()),
+        ip: Some("2001:db8::7".parse().expect("an address")),
+        user_agent: Some("curl/8 (tést)".into()),
+        request_id: Some("req-1".into()),
+    };
+    let cx = Context {
+        now: scene.now(),
+        origin: origin.clone(),
+    };
+    let command = vestibule_core::session::command::CreateSession {
+        session: scene.session(&ada),
+        cap: super::scene::ROOMY,
+        login: true,
+    };
+    scene.sessions.create(cx, command).await.expect("create answers");
+    let timeline = scene.timeline(&ada).await;
+    assert_eq!(timeline.len(), 2);
+    for event in timeline {
+        let seen = Origin {
+            actor: event.actor,
+            ip: event.ip,
+            user_agent: event.user_agent,
+            request_id: event.request_id,
+        };
+        assert_eq!(seen, origin);
+    }
+}

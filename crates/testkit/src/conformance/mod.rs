@@ -1,0 +1,231 @@
+//! One suite for every store: each case gets a fresh [`Harness`] and knows nothing of what is behind it.
+//!
+//! Cases move time by the argument `now` only and by far more than any slack a store may allow, so they hold for stores that
+//! hear of uses late. What one store alone promises (limits of memory, files, connections) is tested beside that store.
+
+pub mod deployment;
+pub mod event;
+pub mod key;
+mod scene;
+pub mod session_create;
+pub mod session_data;
+pub mod session_end;
+pub mod session_handoff;
+pub mod session_race;
+pub mod session_read;
+pub mod session_rotate;
+pub mod session_share;
+pub mod session_touch;
+pub mod user;
+
+pub use scene::{Person, Scene};
+
+use std::{any::Any, sync::Arc};
+use vestibule_core::{deployment::DeploymentStore, event::EventStore, key::KeyStore, session::SessionStore};
+
+/// A store under test, empty, with whatever must outlive it (a folder, a server).
+pub struct Harness {
+    /// Sessions and users.
+    pub sessions: Arc<dyn SessionStore>,
+    /// Their events.
+    pub events: Arc<dyn EventStore>,
+    /// Management keys.
+    pub keys: Arc<dyn KeyStore>,
+    /// The deployment.
+    pub deployment: Arc<dyn DeploymentStore>,
+    guards: Vec<Box<dyn Any + Send + Sync>>,
+}
+
+impl Harness {
+    /// A harness of one store that is everything.
+    pub fn of<S: SessionStore + EventStore + KeyStore + DeploymentStore + 'static>(store: Arc<S>) -> Self {
+        Self::joined(store.clone(), store)
+    }
+
+    /// A harness of a store of sessions over a record that keeps the rest.
+    pub fn joined<S, R>(sessions: Arc<S>, record: Arc<R>) -> Self
+    where
+        S: SessionStore + 'static,
+        R: EventStore + KeyStore + DeploymentStore + 'static,
+    {
+        Self {
+            sessions,
+            events: record.clone(),
+            keys: record.clone(),
+            deployment: record,
+            guards: Vec::new(),
+        }
+    }
+
+    /// Keeps something alive for as long as the harness, and drops it after the stores.
+    #[must_use]
+    pub fn keeping(mut self, guard: impl Any + Send + Sync) -> Self {
+        self.guards.push(Box::new(guard));
+        self
+    }
+}
+
+/// Stamps the whole suite on a store: `session_conformance!(make)`, where `make` is an `async fn() -> Harness`.
+///
+/// Each case becomes a test of its own in a module named after its capability. The crate that stamps needs `tokio`.
+#[macro_export]
+macro_rules! session_conformance {
+    ($make:ident) => {
+        $crate::stamp_cases! { $make;
+            session_create {
+                a_session_begins_as_it_was_given,
+                a_login_with_a_password_is_an_event_of_its_own,
+                an_anonymous_session_has_no_user,
+                one_too_many_evicts_the_oldest,
+                a_lower_cap_evicts_as_many_as_needed,
+                one_too_many_is_refused,
+                only_logins_count_towards_the_cap,
+                expired_sessions_do_not_count_towards_the_cap,
+                a_disabled_user_gets_no_session,
+                parallel_logins_leave_exactly_the_cap,
+                parallel_logins_are_refused_beyond_the_cap,
+            }
+            session_read {
+                a_token_that_nobody_has_leads_nowhere,
+                a_session_rests_no_longer_than_its_idle_timeout,
+                a_session_lives_no_longer_than_its_lifetime,
+                an_expired_session_stays_expired_once_noticed,
+                a_list_holds_the_valid_sessions_of_one_user_in_order,
+                history_is_newest_first_and_paged,
+                analytics_count_one_user,
+                stats_count_everybody,
+                users_are_walked_in_pages,
+                due_names_users_with_unnoticed_expiry,
+            }
+            session_touch {
+                a_use_moves_the_idle_deadline_and_nothing_else,
+                a_use_never_moves_backwards,
+                a_use_of_nothing_is_gone,
+                a_use_survives_the_next_command,
+                the_activity_trail_is_bounded,
+            }
+            session_data {
+                data_is_written_against_its_revision,
+                of_two_writers_one_wins,
+                rights_policy_and_limits_are_amended,
+                an_extension_is_a_use,
+                nothing_is_amended_after_the_end,
+            }
+            session_rotate {
+                the_old_token_works_for_the_overlap,
+                without_overlap_the_old_token_is_gone_at_once,
+                a_step_up_raises_the_new_token_only,
+                a_lost_answer_is_given_again,
+                a_foreign_revision_is_a_conflict,
+                parallel_rotations_from_one_revision_agree,
+                confined_sessions_cannot_step_up,
+                a_rotated_session_keeps_what_is_its_own,
+                nothing_is_rotated_after_the_end,
+            }
+            session_share {
+                a_share_is_a_child_with_less,
+                a_share_ends_with_its_parent_and_not_the_other_way_round,
+                a_share_never_outlives_its_parent,
+                a_share_of_a_share_is_refused,
+                an_impersonation_is_not_shared,
+                nothing_is_shared_after_the_end,
+                an_impersonation_carries_its_actor,
+            }
+            session_handoff {
+                a_code_continues_a_session_once,
+                a_second_redemption_ends_the_first_where_policy_says_so,
+                a_code_expires_and_ends_with_its_session,
+                parallel_redemptions_give_one_session,
+                a_redemption_keeps_the_cap,
+                a_disabled_user_redeems_nothing,
+                only_logins_are_handed_off,
+                unused_codes_are_bounded,
+            }
+            session_end {
+                an_ended_session_is_gone_at_once,
+                ending_twice_ends_once,
+                all_end_in_one_event,
+                all_but_some_end,
+                a_filter_ends_what_it_matches,
+                nothing_revives_an_ended_session,
+                an_end_is_about_one_user_only,
+            }
+            session_race {
+                a_slow_writer_never_revives_a_session,
+                a_login_racing_log_out_everywhere_is_whole,
+            }
+            user {
+                a_disabled_user_has_no_session_and_gets_none,
+                a_stranger_can_be_disabled,
+                enabling_revives_nothing,
+                deleting_erases_history_and_figures,
+                deleting_a_stranger_does_nothing,
+            }
+            event {
+                a_timeline_is_newest_first_and_paged,
+                a_question_names_types_and_times,
+                observations_are_appended_once,
+                everybodys_events_hold_nobodys_too,
+                old_events_are_forgotten_in_steps,
+                an_event_tells_where_its_command_came_from,
+            }
+            key {
+                keys_are_kept_in_order_and_deleted_once,
+                keys_are_bounded,
+            }
+            deployment {
+                a_deployment_is_founded_once,
+                a_fingerprint_is_replaced_from_the_one_it_was,
+            }
+        }
+    };
+}
+
+/// See [`session_conformance!`]: one module for each capability, one test for each case.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! stamp_cases {
+    ($make:ident; $($capability:ident { $($case:ident,)+ })+) => {
+        $(mod $capability {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    $crate::conformance::$capability::$case($crate::conformance::Scene::new(super::$make().await)).await;
+                }
+            )+
+        })+
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    /// A case that is written but not stamped would never run.
+    #[test]
+    fn every_case_is_stamped() {
+        let list = include_str!("mod.rs");
+        let sources = [
+            include_str!("deployment.rs"),
+            include_str!("event.rs"),
+            include_str!("key.rs"),
+            include_str!("session_create.rs"),
+            include_str!("session_data.rs"),
+            include_str!("session_end.rs"),
+            include_str!("session_handoff.rs"),
+            include_str!("session_race.rs"),
+            include_str!("session_read.rs"),
+            include_str!("session_rotate.rs"),
+            include_str!("session_share.rs"),
+            include_str!("session_touch.rs"),
+            include_str!("user.rs"),
+        ];
+        let cases = sources.iter().flat_map(|source| source.split("\npub async fn ").skip(1));
+        let names: Vec<&str> = cases.filter_map(|case| case.split('(').next()).collect();
+        assert!(names.len() > 60, "{}", names.len());
+        for name in names {
+            assert!(
+                list.contains(&format!("                {name},\n")),
+                "{name} is stamped on no store"
+            );
+        }
+    }
+}
