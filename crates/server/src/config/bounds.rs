@@ -1,0 +1,51 @@
+//! Every bound of the configuration in one file.
+
+use std::ops::RangeInclusive;
+
+const KIB: u64 = 1_024;
+const MIB: u64 = 1_024 * KIB;
+const GIB: u64 = 1_024 * MIB;
+
+/// Longest configuration file in bytes.
+pub(crate) const FILE_BYTES: u64 = MIB;
+/// Longest file that holds one secret, in bytes.
+pub(crate) const SECRET_FILE_BYTES: u64 = 4 * KIB;
+/// Fewest bytes of a secret outside development mode.
+pub(crate) const SECRET_MIN_BYTES: usize = 32;
+/// Bytes below which the key ring takes no secret; shorter ones of development mode are stretched to it.
+pub(crate) const SECRET_RING_BYTES: usize = 16;
+/// Random bytes of a generated secret or management key.
+pub(crate) const GENERATED_BYTES: usize = 32;
+/// Fewest different bytes of a secret that is not a placeholder: 32 random hexadecimal digits have 14 on average.
+pub(crate) const SECRET_DISTINCT_BYTES: usize = 8;
+/// Named profiles, lifetime rules, limit rules or cache types, each.
+pub(crate) const TABLES: usize = 1_000;
+/// Entries of one list.
+pub(crate) const LIST_ITEMS: usize = 1_000;
+/// Nodes named in one Redis URL.
+pub(crate) const REDIS_HOSTS: usize = 1_000;
+
+/// `sessions.max_data_bytes`, in bytes; the ceiling leaves room for the seal.
+pub(crate) const DATA_BYTES: RangeInclusive<u64> = 1..=1_000_000;
+/// `store.memory_limit`, in bytes.
+pub(crate) const MEMORY: RangeInclusive<u64> = MIB..=1_024 * GIB;
+/// `store.max_in_flight`, requests.
+pub(crate) const IN_FLIGHT: RangeInclusive<u64> = 1..=100_000;
+/// `store.database`, a number of Redis.
+pub(crate) const DATABASE: RangeInclusive<u64> = 0..=65_535;
+/// `http.body_limit`, in bytes.
+pub(crate) const BODY: RangeInclusive<u64> = KIB..=64 * MIB;
+/// `http.header_limit`, in bytes. The reader of HTTP wants at least 8 KiB.
+pub(crate) const HEADERS: RangeInclusive<u64> = 8 * KIB..=MIB;
+/// `http.max_connections`, on both listeners together.
+pub(crate) const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
+/// `ipv4_prefix`, in bits.
+pub(crate) const IPV4_PREFIX: RangeInclusive<u64> = 1..=32;
+/// `ipv6_prefix`, in bits.
+pub(crate) const IPV6_PREFIX: RangeInclusive<u64> = 1..=128;
+/// `min_touches` of a lifetime rule.
+pub(crate) const TOUCHES: RangeInclusive<u64> = 1..=1_000_000_000;
+/// Counts of a limit rule.
+pub(crate) const LIMIT_COUNT: RangeInclusive<u64> = 1..=1_000_000_000;
+/// `factor` of a penalty.
+pub(crate) const PENALTY_FACTOR: RangeInclusive<u64> = 1..=1_000;
