@@ -17,8 +17,8 @@ use vestibule_core::{
 
 /// The state of one process under a record.
 ///
-/// Above its limit it forgets users: first those without live sessions, longest at rest first, then those that nobody asked
-/// for since the clock's hand last passed them; never the one who is being projected. What was forgotten is read again from
+/// Above its limit it forgets users: in each home first those without live sessions, longest at rest
+/// first, then those that nobody asked for since the clock's hand last passed them; never the one who is being projected. What was forgotten is read again from
 /// the record when it is asked for.
 #[derive(Debug)]
 pub struct MemoryState {
@@ -43,6 +43,9 @@ struct Projection {
     used: AtomicBool,
     queued: bool,
 }
+
+/// How often the hand goes round for one projection.
+const ROUNDS: usize = 3;
 
 impl Projection {
     fn note_use(&self) {
@@ -117,44 +120,49 @@ impl MemoryState {
         let mut home = self.home(user.tag).write();
         match home.users.get(user.tag) {
             Some(held) if held.user.revision >= user.revision => return Projected::Older,
-            Some(held) => transition::keep_touches(&held.user, &mut user),
+            Some(held) => {
+                transition::keep_touches(&held.user, &mut user);
+                held.beside.note_use();
+            }
             None if sequence < home.evicted_sequence => return Projected::Stale,
             None => {}
         }
         home.users.change(user.tag, |held| {
+            // Somebody new begins as unused: a walk over many users must not push out those who are asked for.
             held.beside.sequence = sequence;
-            held.beside.note_use();
             held.user = user;
         });
         Projected::Applied
     }
 
-    /// Forgets users until the budget is kept. Twice round the homes at most.
+    /// Forgets users until the budget is kept. Thrice round the homes at most: the first time may only find
+    /// that everybody is in use.
     fn make_room(&self, keep: UserTag) {
-        for _ in 0..self.homes.len() * 2 {
+        for _ in 0..self.homes.len() * ROUNDS {
             if !self.budget.is_exceeded() {
                 return;
             }
             let next = self.hand.fetch_add(1, Ordering::Relaxed) % self.homes.len();
             let mut home = self.homes[next].write();
-            if home.evict(keep) {
-                self.evicted.fetch_add(1, Ordering::Relaxed);
-            }
+            let evicted = home.evict(keep);
+            self.evicted.fetch_add(evicted, Ordering::Relaxed);
         }
     }
 }
 
 impl HomeState {
-    fn evict(&mut self, keep: UserTag) -> bool {
-        let spare = |held: &crate::table::Held<Projection>| held.beside.used.swap(false, Ordering::Relaxed);
-        let gone = match self.users.evict_resting(Some(keep)) {
-            Some(gone) => Some(gone),
-            None => self.users.evict_next(keep, spare),
-        };
-        if let Some(gone) = &gone {
+    /// Forgets users of this home until the budget is kept: all at rest if need be, and of the others those that nobody
+    /// asked for since the hand last passed. Returns how many.
+    fn evict(&mut self, keep: UserTag) -> u64 {
+        let mut evicted = 0;
+        let mut note = |gone: &Projection| {
             self.evicted_sequence = self.evicted_sequence.max(gone.sequence);
-        }
-        gone.is_some()
+            evicted += 1;
+        };
+        self.users.evict_resting(Some(keep), &mut note);
+        let spare = |projection: &Projection| projection.used.swap(false, Ordering::Relaxed);
+        self.users.evict_unused(keep, spare, &mut note);
+        evicted
     }
 }
 
@@ -163,7 +171,9 @@ impl State for MemoryState {
         Box::pin(async move {
             let tag = snapshot.user.tag;
             let projected = self.take_over(snapshot);
-            self.make_room(tag);
+            if projected == Projected::Applied {
+                self.make_room(tag);
+            }
             Ok(projected)
         })
     }

@@ -272,12 +272,7 @@ impl MemoryStore {
     pub(crate) fn forget_resting(&self) {
         for _ in 0..self.homes.len() {
             let next = self.hand.fetch_add(1, Ordering::Relaxed) % self.homes.len();
-            let mut home = self.homes[next].write();
-            while self.budget.is_exceeded() {
-                if home.users.evict_resting(None).is_none() {
-                    break;
-                }
-            }
+            self.homes[next].write().users.evict_resting(None, |_| {});
             if !self.budget.is_exceeded() {
                 return;
             }

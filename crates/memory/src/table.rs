@@ -204,10 +204,13 @@ impl<X: Beside> Table<X> {
         Some(held.beside)
     }
 
-    /// Forgets the user who has been at rest for longest, other than `keep`.
-    pub(crate) fn evict_resting(&mut self, keep: Option<UserTag>) -> Option<X> {
+    /// Forgets users at rest, other than `keep`, longest at rest first, until the budget is kept.
+    pub(crate) fn evict_resting(&mut self, keep: Option<UserTag>, mut gone: impl FnMut(&X)) {
         for _ in 0..self.resting.len() {
-            let tag = self.resting.pop_front()?;
+            if !self.budget.is_exceeded() {
+                return;
+            }
+            let Some(tag) = self.resting.pop_front() else { return };
             if Some(tag) == keep {
                 self.resting.push_back(tag);
                 continue;
@@ -216,16 +219,20 @@ impl<X: Beside> Table<X> {
                 continue;
             };
             *held.beside.queued() = false;
-            if held.rests() {
-                return self.remove(tag);
+            if held.rests()
+                && let Some(beside) = self.remove(tag)
+            {
+                gone(&beside);
             }
         }
-        None
     }
 
-    /// Forgets the next user, in no particular order, whom `spare` does not save. Twice round the table at most.
-    pub(crate) fn evict_next(&mut self, keep: UserTag, spare: impl Fn(&Held<X>) -> bool) -> Option<X> {
-        for _ in 0..self.users.num_buckets() * 2 {
+    /// Forgets users, other than `keep`, whom `spare` does not save, until the budget is kept. Once round the table at most.
+    pub(crate) fn evict_unused(&mut self, keep: UserTag, spare: impl Fn(&X) -> bool, mut gone: impl FnMut(&X)) {
+        for _ in 0..self.users.num_buckets() {
+            if !self.budget.is_exceeded() {
+                return;
+            }
             self.hand = if self.hand + 1 < self.users.num_buckets() {
                 self.hand + 1
             } else {
@@ -235,11 +242,13 @@ impl<X: Beside> Table<X> {
                 continue;
             };
             let tag = held.user.tag;
-            if tag != keep && !spare(held) {
-                return self.remove(tag);
+            if tag != keep
+                && !spare(&held.beside)
+                && let Some(beside) = self.remove(tag)
+            {
+                gone(&beside);
             }
         }
-        None
     }
 
     fn queue(&mut self, tag: UserTag) {
@@ -266,5 +275,71 @@ impl<X: Beside> Table<X> {
             }
         }
         self.resting.shrink_to(self.users.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Nothing(bool);
+
+    impl Beside for Nothing {
+        fn bytes(&self) -> usize {
+            0
+        }
+
+        fn is_empty(&self) -> bool {
+            true
+        }
+
+        fn rests(user: &UserAggregate) -> bool {
+            user.live.is_empty() && !user.disabled
+        }
+
+        fn queued(&mut self) -> &mut bool {
+            &mut self.0
+        }
+    }
+
+    #[test]
+    fn users_who_come_and_go_leave_no_entries_in_the_queue() {
+        let budget = Budget::new(0);
+        let mut table = Table::<Nothing>::new(&budget);
+        let stays = UserTag::from_bytes([1; 12]);
+        table.change(stays, |held| held.user.revision = 1);
+        for round in 0..10_000_u64 {
+            let tag = UserTag::from_bytes([2; 12]);
+            table.change(tag, |held| held.user.revision = 1);
+            table.change(stays, |held| held.user.disabled = round % 2 == 0);
+            assert!(table.remove(tag).is_some());
+            assert!(table.resting.len() <= bounds::QUEUE_SLACK + 2, "{round}");
+        }
+        let mut gone = 0;
+        table.evict_resting(Some(stays), |_| gone += 1);
+        assert_eq!((gone, table.len()), (0, 1), "spared");
+        table.evict_resting(None, |_| gone += 1);
+        assert_eq!((gone, table.len(), budget.used()), (1, 0, 0));
+    }
+
+    #[test]
+    fn a_table_gives_back_its_memory() {
+        let budget = Budget::new(usize::MAX);
+        let mut table = Table::<Nothing>::new(&budget);
+        let tag = |number: u32| {
+            let mut bytes = [0; 12];
+            bytes[4..8].copy_from_slice(&number.to_le_bytes());
+            UserTag::from_bytes(bytes)
+        };
+        for number in 0..10_000 {
+            table.change(tag(number), |held| held.user.revision = 1);
+        }
+        let full = table.users.capacity();
+        for number in 10..10_000 {
+            table.remove(tag(number));
+        }
+        assert!(table.users.capacity() * 16 < full && table.resting.capacity() * 16 < full);
+        assert!((0..10).all(|number| table.get(tag(number)).is_some()));
     }
 }

@@ -146,6 +146,7 @@ macro_rules! session_conformance {
                 ending_twice_ends_once,
                 all_end_in_one_event,
                 all_but_some_end,
+                all_but_some_takes_shares_along,
                 a_filter_ends_what_it_matches,
                 nothing_revives_an_ended_session,
                 an_end_is_about_one_user_only,

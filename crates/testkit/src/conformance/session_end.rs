@@ -5,7 +5,7 @@ use vestibule_core::{
     event::EventType,
     session::{
         Device, EndReason, PackedSession,
-        command::{AmendSession, EndSessions, Filter, FindOutcome, Selection, SetData, Touch},
+        command::{AmendSession, EndSessions, Filter, FindOutcome, Selection, SetData, ShareOutcome, ShareSession, Touch},
     },
 };
 
@@ -110,6 +110,32 @@ pub async fn all_but_some_end(scene: Scene) {
         1
     );
     assert!(scene.is_valid(&sessions[1]).await);
+}
+
+/// A share that is named stays only with its parent.
+// S48
+pub async fn all_but_some_takes_shares_along(scene: Scene) {
+    let ada = scene.person();
+    let mut pairs = Vec::new();
+    for _ in 0..3 {
+        let (parent, fresh) = (scene.login(&ada).await, scene.session(&ada));
+        let command = ShareSession {
+            parent: parent.id(),
+            serial: *fresh.id.serial(),
+            digest: fresh.digest,
+            scope: vec!["read".into()],
+            label: None,
+            expires_at: fresh.expires_at,
+        };
+        match scene.sessions.share(scene.cx(), command).await.expect("share answers") {
+            ShareOutcome::Shared(child) => pairs.push((parent, child)),
+            other => panic!("expected a share, not {other:?}"),
+        }
+    }
+    let except = vec![pairs[0].0.id(), pairs[0].1.id(), pairs[1].0.id(), pairs[2].1.id()];
+    assert_eq!(scene.end(&ada, Selection::All { except }).await, 3);
+    let valid: Vec<_> = scene.list(&ada).await.iter().map(PackedSession::id).collect();
+    assert_eq!(valid, [pairs[0].0.id(), pairs[0].1.id(), pairs[1].0.id()]);
 }
 
 /// Conditions are joined by "and"; each session that ends has its event.

@@ -51,7 +51,18 @@ pub async fn a_share_is_a_child_with_less(scene: Scene) {
     assert_eq!(seen.expires_at, parent.expires_at(), "no later than its parent");
     assert_eq!(seen.roles, parent.unpack().roles);
     assert_ne!(child.digest(), parent.digest());
-    assert_eq!(scene.count_valid(&[parent, child]).await, 2);
+    assert_eq!(scene.count_valid(&[parent.clone(), child]).await, 2);
+    scene
+        .sessions
+        .rotate(scene.cx(), scene.rotation(parent.id()))
+        .await
+        .expect("rotate answers");
+    let after = shared(&scene, &ada, &parent).await.unpack();
+    assert_eq!(
+        (after.previous, after.rotated),
+        (None, None),
+        "its parent's old token is none of its own"
+    );
     let created = scene.events_of(&ada, EventType::SessionCreated).await;
     assert_eq!(created[0].reason.as_deref(), Some("share"));
 }
