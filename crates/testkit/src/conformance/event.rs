@@ -102,7 +102,7 @@ pub async fn observations_are_appended_once(scene: Scene) {
             .await
             .expect("append answers");
     }
-    assert_eq!(scene.timeline(&ada).await, [failed.clone()]);
+    assert_eq!(scene.timeline(&ada).await, std::slice::from_ref(&failed));
     let seen: BTreeSet<_> = ask(&scene, everything()).await.iter().map(|event| event.id).collect();
     assert_eq!(seen, BTreeSet::from([failed.id, garbage.id]));
     assert_eq!(scene.sessions.stats().await.expect("stats answers").users, 0);
