@@ -26,11 +26,7 @@ impl SessionStore for MemoryStore {
     fn list(&self, tag: UserTag, now: Timestamp) -> Answer<'_, Vec<PackedSession>> {
         Box::pin(async move {
             let home = self.home(tag).read();
-            Ok(home
-                .users
-                .get(tag)
-                .map(|held| held.user.valid_sessions(now).cloned().collect())
-                .unwrap_or_default())
+            Ok(home.users.get(tag).map(|held| held.user.valid_sessions(now).cloned().collect()).unwrap_or_default())
         })
     }
 
@@ -52,11 +48,7 @@ impl SessionStore for MemoryStore {
     fn analytics(&self, tag: UserTag, now: Timestamp) -> Answer<'_, UserAnalytics> {
         Box::pin(async move {
             let home = self.home(tag).read();
-            Ok(home
-                .users
-                .get(tag)
-                .map(|held| transition::analytics(&held.user, now))
-                .unwrap_or_default())
+            Ok(home.users.get(tag).map(|held| transition::analytics(&held.user, now)).unwrap_or_default())
         })
     }
 
@@ -64,13 +56,7 @@ impl SessionStore for MemoryStore {
         Box::pin(async move {
             let mut sum = Stats::default();
             for home in &self.homes {
-                let Stats {
-                    sessions,
-                    users,
-                    created_total,
-                    revoked_total,
-                    expired_total,
-                } = home.read().stats;
+                let Stats { sessions, users, created_total, revoked_total, expired_total } = home.read().stats;
                 sum.sessions += sessions;
                 sum.users += users;
                 sum.created_total += created_total;
@@ -91,11 +77,7 @@ impl SessionStore for MemoryStore {
             let mut page = Vec::new();
             for home in &self.homes[after.map_or(0, |tag| tag.home().index())..] {
                 let home = home.read();
-                let live = home
-                    .users
-                    .iter()
-                    .filter(|held| !held.user.live.is_empty())
-                    .map(|held| held.user.tag);
+                let live = home.users.iter().filter(|held| !held.user.live.is_empty()).map(|held| held.user.tag);
                 let mut tags: Vec<_> = live.filter(|tag| after.is_none_or(|after| *tag > after)).collect();
                 tags.sort_unstable();
                 page.extend(tags.into_iter().take(limit - page.len()));

@@ -79,12 +79,7 @@ impl MemoryState {
     #[must_use]
     pub fn new(memory_limit: usize) -> Self {
         let budget = Budget::new(memory_limit);
-        let home = |_| {
-            RwLock::new(HomeState {
-                users: Table::new(&budget),
-                evicted_sequence: 0,
-            })
-        };
+        let home = |_| RwLock::new(HomeState { users: Table::new(&budget), evicted_sequence: 0 });
         Self {
             homes: (0..Home::COUNT).map(home).collect(),
             budget: budget.clone(),

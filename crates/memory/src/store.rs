@@ -39,10 +39,7 @@ pub struct MemoryOptions {
 
 impl Default for MemoryOptions {
     fn default() -> Self {
-        Self {
-            memory_limit: bounds::MEMORY_LIMIT,
-            history_retention: Duration::from_millis(bounds::HISTORY_RETENTION_MS),
-        }
+        Self { memory_limit: bounds::MEMORY_LIMIT, history_retention: Duration::from_millis(bounds::HISTORY_RETENTION_MS) }
     }
 }
 
@@ -133,16 +130,11 @@ impl Beneath {
 
     fn remember(&mut self, effects: Effects, forget_before: Timestamp) {
         if let Some(past) = &mut self.past {
-            past.ended
-                .retain(|session| !effects.erase_history && session.ended().is_some_and(|end| end.at >= forget_before));
+            past.ended.retain(|session| !effects.erase_history && session.ended().is_some_and(|end| end.at >= forget_before));
         }
         if !effects.erase_history {
             for session in effects.ended {
-                append(
-                    &mut self.past.get_or_insert_default().ended,
-                    without_payload(&session),
-                    MEMORY_ENDED,
-                );
+                append(&mut self.past.get_or_insert_default().ended, without_payload(&session), MEMORY_ENDED);
             }
         }
         for event in effects.events {
@@ -235,9 +227,7 @@ impl MemoryStore {
         let tag = command.tag();
         let forget_before = cx.now.minus_ms(self.retention_ms);
         let mut home = self.home(tag).write();
-        let HomeShard {
-            users, stats, wake_at, ..
-        } = &mut *home;
+        let HomeShard { users, stats, wake_at, .. } = &mut *home;
         users.change(tag, |held| {
             let live_before = held.user.live.len();
             let (outcome, effects) = apply(command, &mut held.user, cx, Facts::default());
@@ -291,11 +281,7 @@ impl MemoryStore {
         let ended = held.beside.past().into_iter().flat_map(|past| &past.ended);
         let ended = ended.rev().find(|session| digest.matches(session.digest().as_bytes()));
         match ended.and_then(|session| Some((session.id(), session.ended()?.reason))) {
-            Some((id, reason)) => FindOutcome::Ended {
-                reason,
-                id: Some(id),
-                unnoticed: false,
-            },
+            Some((id, reason)) => FindOutcome::Ended { reason, id: Some(id), unnoticed: false },
             None => outcome,
         }
     }
@@ -364,11 +350,7 @@ impl HomeShard {
         for held in self.users.iter() {
             let at = wake_time(held, retention_ms);
             next = next.min(at.millis());
-            let (list, bound) = if held.user.live.is_empty() {
-                (&mut forgettable, WALK_BATCH)
-            } else {
-                (&mut *due, limit)
-            };
+            let (list, bound) = if held.user.live.is_empty() { (&mut forgettable, WALK_BATCH) } else { (&mut *due, limit) };
             if at <= now && list.len() < bound {
                 list.push(held.user.tag);
             }
@@ -380,10 +362,8 @@ impl HomeShard {
 
     fn forget(&mut self, tags: &[UserTag], now: Timestamp, retention_ms: u64) {
         for tag in tags {
-            let still = self
-                .users
-                .get(*tag)
-                .is_some_and(|held| held.user.live.is_empty() && wake_time(held, retention_ms) <= now);
+            let still =
+                self.users.get(*tag).is_some_and(|held| held.user.live.is_empty() && wake_time(held, retention_ms) <= now);
             if still {
                 self.users.remove(*tag);
             }

@@ -28,10 +28,7 @@ pub(crate) struct Budget {
 
 impl Budget {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self {
-            used: AtomicUsize::new(0),
-            limit,
-        })
+        Arc::new(Self { used: AtomicUsize::new(0), limit })
     }
 
     pub(crate) fn used(&self) -> usize {
@@ -97,16 +94,9 @@ impl<X: Beside> Held<X> {
     fn bytes(&self) -> usize {
         let user = &self.user;
         let packed: usize = user.live.iter().map(packed_bytes).sum();
-        let list = if user.live.capacity() == 0 {
-            0
-        } else {
-            user.live.capacity() * size_of::<PackedSession>() + PER_BLOCK
-        };
+        let list = if user.live.capacity() == 0 { 0 } else { user.live.capacity() * size_of::<PackedSession>() + PER_BLOCK };
         let name = user.user_id.as_ref().map_or(0, |id| id.as_str().len() + PER_BLOCK);
-        let handoffs = user
-            .handoffs
-            .as_ref()
-            .map_or(0, |handoffs| handoffs.capacity() * size_of::<Handoff>() + 2 * PER_BLOCK);
+        let handoffs = user.handoffs.as_ref().map_or(0, |handoffs| handoffs.capacity() * size_of::<Handoff>() + 2 * PER_BLOCK);
         size_of::<Self>() + PER_SLOT + packed + list + name + handoffs + self.beside.bytes()
     }
 }
@@ -137,12 +127,7 @@ fn hash(tag: &UserTag) -> u64 {
 
 impl<X: Beside> Table<X> {
     pub(crate) fn new(budget: &Arc<Budget>) -> Self {
-        Self {
-            users: HashTable::new(),
-            budget: budget.clone(),
-            resting: VecDeque::new(),
-            hand: 0,
-        }
+        Self { users: HashTable::new(), budget: budget.clone(), resting: VecDeque::new(), hand: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -166,10 +151,7 @@ impl<X: Beside> Table<X> {
             held.trim();
             self.budget.replace(before, held.bytes());
         } else {
-            let mut held = Box::new(Held {
-                user: UserAggregate::new(tag),
-                beside: X::default(),
-            });
+            let mut held = Box::new(Held { user: UserAggregate::new(tag), beside: X::default() });
             answer = change(&mut held);
             if held.is_blank() {
                 return answer;
@@ -233,11 +215,7 @@ impl<X: Beside> Table<X> {
             if !self.budget.is_exceeded() {
                 return;
             }
-            self.hand = if self.hand + 1 < self.users.num_buckets() {
-                self.hand + 1
-            } else {
-                0
-            };
+            self.hand = if self.hand + 1 < self.users.num_buckets() { self.hand + 1 } else { 0 };
             let Some(held) = self.users.get_bucket(self.hand) else {
                 continue;
             };

@@ -8,9 +8,6 @@ use vestibule_testkit::{conformance::Harness, model::Walk};
 async fn the_memory_store_agrees_with_the_model() {
     // A walk lasts months; the model forgets nothing.
     let history_retention = Duration::from_secs(10 * 365 * 86_400);
-    let store = MemoryStore::new(MemoryOptions {
-        history_retention,
-        ..MemoryOptions::default()
-    });
+    let store = MemoryStore::new(MemoryOptions { history_retention, ..MemoryOptions::default() });
     Walk::from_env().compare(Harness::of(Arc::new(store))).await;
 }

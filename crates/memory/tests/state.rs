@@ -54,12 +54,7 @@ fn snapshot(tag: UserTag, sequence: u64, revision: u64, live: &[&Session]) -> Us
     let live = live.iter().map(|session| PackedSession::pack(session)).collect();
     UserSnapshot {
         sequence,
-        user: UserAggregate {
-            user_id: UserId::new("user-0001").ok(),
-            revision,
-            live,
-            ..UserAggregate::new(tag)
-        },
+        user: UserAggregate { user_id: UserId::new("user-0001").ok(), revision, live, ..UserAggregate::new(tag) },
     }
 }
 
@@ -72,10 +67,7 @@ async fn holds(state: &MemoryState, tag: UserTag) -> bool {
 }
 
 async fn found(state: &MemoryState, session: &Session) -> Option<FindOutcome> {
-    state
-        .find(session.id.tag(), session.digest, NOW)
-        .await
-        .expect("memory answers")
+    state.find(session.id.tag(), session.digest, NOW).await.expect("memory answers")
 }
 
 #[tokio::test]
@@ -103,12 +95,7 @@ async fn a_projection_keeps_the_uses_that_the_record_has_not_heard_of() {
     let state = MemoryState::new(ROOMY);
     let tag = UserTag::anonymous();
     let session = session(tag);
-    let touch = Touch {
-        id: session.id,
-        at: NOW.plus_ms(60_000),
-        idle_timeout_ms: 900_000,
-        activity: Some("/orders".into()),
-    };
+    let touch = Touch { id: session.id, at: NOW.plus_ms(60_000), idle_timeout_ms: 900_000, activity: Some("/orders".into()) };
     assert_eq!(state.touch(touch.clone()).await, Ok(None), "nobody is held");
     project(&state, snapshot(tag, 1, 1, &[&session])).await;
     assert_eq!(state.touch(touch.clone()).await, Ok(Some(TouchOutcome::Touched)));
@@ -117,20 +104,9 @@ async fn a_projection_keeps_the_uses_that_the_record_has_not_heard_of() {
     let user = state.user(tag).await.expect("memory answers").expect("they are held");
     assert_eq!((user.revision, user.live.len()), (2, 2));
     let kept = user.live[0].unpack();
-    assert_eq!(
-        (kept.last_seen_at, kept.idle_timeout_ms, kept.trail.len()),
-        (touch.at, 900_000, 1)
-    );
+    assert_eq!((kept.last_seen_at, kept.idle_timeout_ms, kept.trail.len()), (touch.at, 900_000, 1));
     project(&state, snapshot(tag, 3, 3, &[&other])).await;
-    assert_eq!(
-        state
-            .touch(Touch {
-                at: NOW.plus_ms(120_000),
-                ..touch
-            })
-            .await,
-        Ok(Some(TouchOutcome::Gone))
-    );
+    assert_eq!(state.touch(Touch { at: NOW.plus_ms(120_000), ..touch }).await, Ok(Some(TouchOutcome::Gone)));
 }
 
 // P8: about 600 bytes for a user with one session of 160 bytes of payload.
@@ -167,11 +143,7 @@ async fn those_without_sessions_are_forgotten_first_and_longest_at_rest_first() 
     }
     let mut newcomers = 100;
     while state.evicted_total() == 0 {
-        project(
-            &state,
-            snapshot(tag(newcomers), newcomers.into(), 1, &[&session(tag(newcomers))]),
-        )
-        .await;
+        project(&state, snapshot(tag(newcomers), newcomers.into(), 1, &[&session(tag(newcomers))])).await;
         newcomers += 1;
         assert!(state.memory_used() <= 40_000);
     }
@@ -222,22 +194,11 @@ async fn a_slow_load_does_not_bring_back_what_ended_and_was_forgotten() {
     let session = session(ada);
     let slow = snapshot(ada, 10, 1, &[&session]);
     assert_eq!(project(&state, snapshot(ada, 11, 2, &[])).await, Projected::Applied);
-    assert_eq!(
-        project(&state, snapshot(bob, 12, 1, &[&self::session(bob)])).await,
-        Projected::Applied
-    );
+    assert_eq!(project(&state, snapshot(bob, 12, 1, &[&self::session(bob)])).await, Projected::Applied);
     assert!(!holds(&state, ada).await, "bob pushed her out");
     assert_eq!(project(&state, slow).await, Projected::Stale);
     assert_eq!(found(&state, &session).await, None);
-    assert_eq!(
-        project(&state, snapshot(ada, 12, 2, &[])).await,
-        Projected::Applied,
-        "what was read since is taken"
-    );
+    assert_eq!(project(&state, snapshot(ada, 12, 2, &[])).await, Projected::Applied, "what was read since is taken");
     let elsewhere = UserTag::from_bytes([10; 12]);
-    assert_eq!(
-        project(&state, snapshot(elsewhere, 1, 1, &[])).await,
-        Projected::Applied,
-        "another home forgot nothing"
-    );
+    assert_eq!(project(&state, snapshot(elsewhere, 1, 1, &[])).await, Projected::Applied, "another home forgot nothing");
 }

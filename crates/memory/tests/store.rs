@@ -14,10 +14,7 @@ use vestibule_memory::{MemoryOptions, MemoryStore};
 use vestibule_testkit::conformance::{Harness, Person, Scene};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
-const ROOMY: Cap = Cap {
-    limit: LIVE_SESSIONS,
-    policy: CapPolicy::EvictOldest,
-};
+const ROOMY: Cap = Cap { limit: LIVE_SESSIONS, policy: CapPolicy::EvictOldest };
 
 fn stage(options: MemoryOptions) -> (Arc<MemoryStore>, Scene) {
     let store = Arc::new(MemoryStore::new(options));
@@ -53,10 +50,7 @@ async fn a_thousand_sessions_that_came_and_expired_leave_nothing() {
 // S21
 #[tokio::test]
 async fn those_who_never_come_back_are_forgotten_after_the_retention() {
-    let (store, scene) = stage(MemoryOptions {
-        history_retention: Duration::from_secs(3_600),
-        ..MemoryOptions::default()
-    });
+    let (store, scene) = stage(MemoryOptions { history_retention: Duration::from_secs(3_600), ..MemoryOptions::default() });
     let mut people = Vec::new();
     for _ in 0..500 {
         let person = scene.person();
@@ -70,13 +64,7 @@ async fn those_who_never_come_back_are_forgotten_after_the_retention() {
     scene.advance(3_599_000);
     sweep(&store, &scene).await;
     assert_eq!(store.users_held(), 501);
-    assert!(matches!(
-        scene.find(&people[0].1).await,
-        FindOutcome::Ended {
-            reason: EndReason::Logout,
-            ..
-        }
-    ));
+    assert!(matches!(scene.find(&people[0].1).await, FindOutcome::Ended { reason: EndReason::Logout, .. }));
     scene.advance(1_001);
     for _ in 0..3 {
         sweep(&store, &scene).await;
@@ -89,17 +77,11 @@ async fn those_who_never_come_back_are_forgotten_after_the_retention() {
 async fn a_disabled_user_is_not_forgotten() {
     let (store, scene) = stage(MemoryOptions::default());
     let ada = scene.person();
-    let command = vestibule_core::user::command::DisableUser {
-        tag: ada.tag,
-        user_id: ada.id.clone(),
-    };
+    let command = vestibule_core::user::command::DisableUser { tag: ada.tag, user_id: ada.id.clone() };
     store.disable_user(scene.cx(), command).await.expect("memory answers");
     scene.advance(30 * DAY_MS);
     sweep(&store, &scene).await;
-    assert_eq!(
-        scene.create_under(scene.session(&ada), ROOMY).await,
-        CreateOutcome::UserDisabled
-    );
+    assert_eq!(scene.create_under(scene.session(&ada), ROOMY).await, CreateOutcome::UserDisabled);
 }
 
 #[tokio::test]
@@ -124,17 +106,7 @@ async fn fill(store: &MemoryStore, scene: &Scene) -> (Vec<(Person, PackedSession
     loop {
         let person = scene.person();
         let session = scene.session(&person);
-        match store
-            .create(
-                scene.cx(),
-                CreateSession {
-                    session,
-                    cap: ROOMY,
-                    login: false,
-                },
-            )
-            .await
-        {
+        match store.create(scene.cx(), CreateSession { session, cap: ROOMY, login: false }).await {
             Ok(CreateOutcome::Created { session, .. }) => people.push((person, session)),
             Ok(other) => panic!("{other:?}"),
             Err(fault) => return (people, fault),
@@ -144,25 +116,15 @@ async fn fill(store: &MemoryStore, scene: &Scene) -> (Vec<(Person, PackedSession
 
 #[tokio::test]
 async fn a_full_store_refuses_to_grow_drops_nothing_and_goes_on_ending() {
-    let (store, scene) = stage(MemoryOptions {
-        memory_limit: 256 * 1024,
-        ..MemoryOptions::default()
-    });
+    let (store, scene) = stage(MemoryOptions { memory_limit: 256 * 1024, ..MemoryOptions::default() });
     let (people, fault) = fill(&store, &scene).await;
-    assert!(
-        matches!(&fault, Fault::Unavailable(text) if text.contains("memory limit")),
-        "{fault:?}"
-    );
+    assert!(matches!(&fault, Fault::Unavailable(text) if text.contains("memory limit")), "{fault:?}");
     assert!(fault.retry_is_safe());
     assert!(people.len() > 100, "{}", people.len());
     for (_, session) in &people {
         assert!(scene.is_valid(session).await);
     }
-    let data = SetData {
-        id: people[0].1.id(),
-        expected: 1,
-        data: vec![1; 16].into(),
-    };
+    let data = SetData { id: people[0].1.id(), expected: 1, data: vec![1; 16].into() };
     assert!(store.set_data(scene.cx(), data).await.is_err());
     for (_, session) in &people[..20] {
         assert_eq!(scene.end_one(session).await, 1);
@@ -172,9 +134,7 @@ async fn a_full_store_refuses_to_grow_drops_nothing_and_goes_on_ending() {
     let session = scene.login(&newcomer).await;
     assert!(scene.is_valid(&session).await);
     assert_eq!(
-        scene
-            .count_valid(&people.iter().map(|(_, session)| session.clone()).collect::<Vec<_>>())
-            .await,
+        scene.count_valid(&people.iter().map(|(_, session)| session.clone()).collect::<Vec<_>>()).await,
         people.len() - 20
     );
 }
@@ -182,19 +142,13 @@ async fn a_full_store_refuses_to_grow_drops_nothing_and_goes_on_ending() {
 #[tokio::test]
 async fn observations_do_not_fill_the_memory() {
     let limit = 256 * 1024;
-    let (store, scene) = stage(MemoryOptions {
-        memory_limit: limit,
-        ..MemoryOptions::default()
-    });
+    let (store, scene) = stage(MemoryOptions { memory_limit: limit, ..MemoryOptions::default() });
     for _ in 0..5_000 {
         let stranger = scene.person();
         let event = Event::new(EventType::LoginFailed, scene.now(), &Origin::default()).of(stranger.tag, Some(&stranger.id));
         store.append(vec![event]).await.expect("memory answers");
     }
     assert!(store.memory_used() <= limit);
-    let query = EventQuery {
-        limit: 10,
-        ..EventQuery::default()
-    };
+    let query = EventQuery { limit: 10, ..EventQuery::default() };
     assert_eq!(store.query(query).await.expect("memory answers").len(), 10);
 }

@@ -14,20 +14,10 @@ fn nginx_answers_on_a_free_port_and_headers_are_seen_as_they_are() {
     assert_eq!(answer.headers_named("x-two"), ["one", "two"]);
     let _ = get("/gone").send(&nginx.address).expect(404);
     let raw = send_raw(&nginx.address, b"GET /hello HTTP/1.0\r\n\r\n").expect("an answer");
-    assert!(
-        raw.starts_with(b"HTTP/1.1 200") && raw.ends_with(b"hello "),
-        "{}",
-        String::from_utf8_lossy(&raw)
-    );
+    assert!(raw.starts_with(b"HTTP/1.1 200") && raw.ends_with(b"hello "), "{}", String::from_utf8_lossy(&raw));
     let mut connection = Connection::open(&nginx.address).expect("it listens");
     for _ in 0..3 {
-        assert_eq!(
-            connection
-                .send(&get("/hello").header("X-Name", "bob"))
-                .expect("an answer")
-                .text(),
-            "hello bob"
-        );
+        assert_eq!(connection.send(&get("/hello").header("X-Name", "bob")).expect("an answer").text(), "hello bob");
     }
 }
 
@@ -56,9 +46,8 @@ fn a_program_is_asked_to_end_or_killed() {
     let dir = tempfile::tempdir().expect("a folder");
     let shell = |script: &str| Program::start("sh", Command::new("sh").args(["-c", script]), dir.path());
     let mut polite = shell("trap 'echo bye; exit 7' TERM; echo up; while :; do read line || :; done");
-    let up = vestibule_testkit::process::wait_for(vestibule_testkit::bounds::START, || {
-        polite.stdout().contains("up").then_some(())
-    });
+    let up =
+        vestibule_testkit::process::wait_for(vestibule_testkit::bounds::START, || polite.stdout().contains("up").then_some(()));
     assert!(up.is_some());
     assert_eq!(polite.terminate().code(), Some(7));
     assert!(polite.stdout().ends_with("bye\n"));

@@ -23,11 +23,7 @@ impl MemoryStore {
         };
         let mut home = self.home(tag).write();
         home.users.change(tag, |held| {
-            if !held
-                .beside
-                .past()
-                .is_some_and(|past| past.events.iter().any(|held| held.id() == event.id))
-            {
+            if !held.beside.past().is_some_and(|past| past.events.iter().any(|held| held.id() == event.id)) {
                 held.beside.append(packed);
             }
         });
@@ -100,11 +96,7 @@ impl EventStore for MemoryStore {
     fn query(&self, query: EventQuery) -> Answer<'_, Vec<Event>> {
         Box::pin(async move {
             let limit = query.limit.min(PAGE_LIMIT);
-            let mut page = Page {
-                query: &query,
-                limit,
-                newest: BTreeMap::new(),
-            };
+            let mut page = Page { query: &query, limit, newest: BTreeMap::new() };
             if limit == 0 {
                 return Ok(Vec::new());
             }
@@ -113,9 +105,7 @@ impl EventStore for MemoryStore {
                 Some(tag) => {
                     let home = self.home(tag).read();
                     let past = home.users.get(tag).and_then(|held| held.beside.past());
-                    past.into_iter()
-                        .flat_map(|past| &past.events)
-                        .for_each(|event| page.offer(Some(tag), event));
+                    past.into_iter().flat_map(|past| &past.events).for_each(|event| page.offer(Some(tag), event));
                 }
             }
             Ok(page.newest.into_values().rev().collect())

@@ -38,10 +38,7 @@ impl PackedEvent {
         let mut out = Vec::with_capacity(HEAD + 96);
         let kind = EventType::ALL.iter().position(|kind| *kind == event.kind);
         out.extend_from_slice(event.id.as_bytes());
-        out.push(
-            kind.and_then(|kind| u8::try_from(kind).ok())
-                .expect("every type is in ALL, which is short"),
-        );
+        out.push(kind.and_then(|kind| u8::try_from(kind).ok()).expect("every type is in ALL, which is short"));
         out.extend_from_slice(&event.time.millis().to_le_bytes()[..6]);
         out.extend_from_slice(&[0, 0]);
         let mut follows = 0;
@@ -178,11 +175,7 @@ mod tests {
         assert_eq!(PackedEvent::pack(&full).unpack(Some(tag)), full);
         let bare = Event::new(EventType::EventsDropped, at, &Origin::default());
         assert_eq!(PackedEvent::pack(&bare).unpack(None), bare);
-        let v6 = Event {
-            ip: Some(IpAddr::from([9; 16])),
-            reason: Some("".into()),
-            ..bare
-        };
+        let v6 = Event { ip: Some(IpAddr::from([9; 16])), reason: Some("".into()), ..bare };
         let packed = PackedEvent::pack(&v6);
         assert_eq!(packed.unpack(None), v6);
         assert_eq!((packed.id(), packed.time()), (v6.id, at));

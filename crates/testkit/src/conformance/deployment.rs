@@ -8,10 +8,7 @@ pub async fn a_deployment_is_founded_once(scene: Scene) {
     let founders: Vec<_> = (0..8)
         .map(|_| {
             let deployment = scene.deployment.clone();
-            let fresh = DeploymentRecord {
-                salt: random(),
-                fingerprint: random(),
-            };
+            let fresh = DeploymentRecord { salt: random(), fingerprint: random() };
             tokio::spawn(async move { deployment.init(fresh).await })
         })
         .collect();
@@ -20,34 +17,18 @@ pub async fn a_deployment_is_founded_once(scene: Scene) {
         founded.push(founder.await.expect("no founder panics").expect("init answers"));
     }
     assert!(founded.iter().all(|record| *record == founded[0]));
-    let late = DeploymentRecord {
-        salt: random(),
-        fingerprint: random(),
-    };
+    let late = DeploymentRecord { salt: random(), fingerprint: random() };
     assert_eq!(scene.deployment.init(late).await, Ok(founded[0].clone()));
 }
 
 /// The salt stays; a fingerprint moves only from the one that the caller knows.
 pub async fn a_fingerprint_is_replaced_from_the_one_it_was(scene: Scene) {
     let (first, second) = (random(), random());
-    assert_eq!(
-        scene.deployment.replace_fingerprint(first, second).await,
-        Ok(false),
-        "nothing is founded yet"
-    );
-    let founded = DeploymentRecord {
-        salt: random(),
-        fingerprint: first,
-    };
+    assert_eq!(scene.deployment.replace_fingerprint(first, second).await, Ok(false), "nothing is founded yet");
+    let founded = DeploymentRecord { salt: random(), fingerprint: first };
     scene.deployment.init(founded.clone()).await.expect("init answers");
     assert_eq!(scene.deployment.replace_fingerprint(second, first).await, Ok(false));
     assert_eq!(scene.deployment.replace_fingerprint(first, second).await, Ok(true));
     let kept = scene.deployment.init(founded.clone()).await.expect("init answers");
-    assert_eq!(
-        kept,
-        DeploymentRecord {
-            fingerprint: second,
-            ..founded
-        }
-    );
+    assert_eq!(kept, DeploymentRecord { fingerprint: second, ..founded });
 }

@@ -13,10 +13,7 @@ async fn ask(scene: &Scene, query: EventQuery) -> Vec<Event> {
 }
 
 fn everything() -> EventQuery {
-    EventQuery {
-        limit: PAGE_LIMIT,
-        ..EventQuery::default()
-    }
+    EventQuery { limit: PAGE_LIMIT, ..EventQuery::default() }
 }
 
 /// Pages of any size give the same timeline.
@@ -36,16 +33,7 @@ pub async fn a_timeline_is_newest_first_and_paged(scene: Scene) {
     let mut paged = Vec::new();
     loop {
         let before = paged.last().map(|event: &Event| event.id);
-        let page = ask(
-            &scene,
-            EventQuery {
-                tag: Some(ada.tag),
-                before,
-                limit: 7,
-                ..EventQuery::default()
-            },
-        )
-        .await;
+        let page = ask(&scene, EventQuery { tag: Some(ada.tag), before, limit: 7, ..EventQuery::default() }).await;
         assert!(page.len() <= 7);
         if page.is_empty() {
             break;
@@ -63,29 +51,15 @@ pub async fn a_question_names_types_and_times(scene: Scene) {
         scene.advance(MINUTE);
         times.push(scene.now());
         let session = scene.login(&ada).await;
-        scene
-            .sessions
-            .rotate(scene.cx(), scene.rotation(session.id()))
-            .await
-            .expect("rotate answers");
+        scene.sessions.rotate(scene.cx(), scene.rotation(session.id())).await.expect("rotate answers");
         scene.end_one(&session).await;
     }
-    let base = EventQuery {
-        tag: Some(ada.tag),
-        ..everything()
-    };
-    let created = EventQuery {
-        kinds: vec![EventType::SessionCreated],
-        ..base.clone()
-    };
+    let base = EventQuery { tag: Some(ada.tag), ..everything() };
+    let created = EventQuery { kinds: vec![EventType::SessionCreated], ..base.clone() };
     assert_eq!(ask(&scene, created.clone()).await.len(), 4);
     let kinds = vec![EventType::SessionCreated, EventType::SessionRotated];
     assert_eq!(ask(&scene, EventQuery { kinds, ..base }).await.len(), 8);
-    let between = EventQuery {
-        since: Some(times[1]),
-        until: Some(times[3]),
-        ..created
-    };
+    let between = EventQuery { since: Some(times[1]), until: Some(times[3]), ..created };
     let seen: Vec<_> = ask(&scene, between).await.iter().map(|event| event.time).collect();
     assert_eq!(seen, [times[2], times[1]]);
 }
@@ -96,11 +70,7 @@ pub async fn observations_are_appended_once(scene: Scene) {
     let failed = Event::new(EventType::LoginFailed, scene.now(), &Origin::default()).of(ada.tag, Some(&ada.id));
     let garbage = Event::new(EventType::GarbageRefused, scene.now(), &Origin::default()).counting(40);
     for _ in 0..3 {
-        scene
-            .events
-            .append(vec![failed.clone(), garbage.clone()])
-            .await
-            .expect("append answers");
+        scene.events.append(vec![failed.clone(), garbage.clone()]).await.expect("append answers");
     }
     assert_eq!(scene.timeline(&ada).await, std::slice::from_ref(&failed));
     let seen: BTreeSet<_> = ask(&scene, everything()).await.iter().map(|event| event.id).collect();
@@ -121,26 +91,9 @@ pub async fn everybodys_events_hold_nobodys_too(scene: Scene) {
     assert_eq!(all.len(), 10);
     assert!(all.is_sorted_by(|newer, older| newer.id > older.id));
     assert_eq!(all.iter().filter(|event| event.tag.is_none()).count(), 5);
-    let newest = ask(
-        &scene,
-        EventQuery {
-            limit: 3,
-            ..everything()
-        },
-    )
-    .await;
+    let newest = ask(&scene, EventQuery { limit: 3, ..everything() }).await;
     assert_eq!(newest, all[..3]);
-    assert!(
-        ask(
-            &scene,
-            EventQuery {
-                limit: 0,
-                ..everything()
-            }
-        )
-        .await
-        .is_empty()
-    );
+    assert!(ask(&scene, EventQuery { limit: 0, ..everything() }).await.is_empty());
 }
 
 /// Each step forgets at most as many as it was told, and only what is older.
@@ -171,25 +124,14 @@ pub async fn an_event_tells_where_its_command_came_from(scene: Scene) {
         user_agent: Some("curl/8 (tést)".into()),
         request_id: Some("req-1".into()),
     };
-    let cx = Context {
-        now: scene.now(),
-        origin: origin.clone(),
-    };
-    let command = vestibule_core::session::command::CreateSession {
-        session: scene.session(&ada),
-        cap: super::scene::ROOMY,
-        login: true,
-    };
+    let cx = Context { now: scene.now(), origin: origin.clone() };
+    let command =
+        vestibule_core::session::command::CreateSession { session: scene.session(&ada), cap: super::scene::ROOMY, login: true };
     scene.sessions.create(cx, command).await.expect("create answers");
     let timeline = scene.timeline(&ada).await;
     assert_eq!(timeline.len(), 2);
     for event in timeline {
-        let seen = Origin {
-            actor: event.actor,
-            ip: event.ip,
-            user_agent: event.user_agent,
-            request_id: event.request_id,
-        };
+        let seen = Origin { actor: event.actor, ip: event.ip, user_agent: event.user_agent, request_id: event.request_id };
         assert_eq!(seen, origin);
     }
 }

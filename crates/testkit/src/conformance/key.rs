@@ -34,21 +34,11 @@ pub async fn keys_are_kept_in_order_and_deleted_once(scene: Scene) {
     let revoked = || event(&scene, EventType::KeyRevoked);
     assert_eq!(scene.keys.delete(keys[1].id.clone(), revoked()).await, Ok(true));
     assert_eq!(scene.keys.delete(keys[1].id.clone(), revoked()).await, Ok(false));
-    assert_eq!(
-        scene.keys.list().await,
-        Ok(vec![keys[0].clone(), keys[2].clone(), keys[3].clone()])
-    );
-    let query = EventQuery {
-        limit: 100,
-        ..EventQuery::default()
-    };
+    assert_eq!(scene.keys.list().await, Ok(vec![keys[0].clone(), keys[2].clone(), keys[3].clone()]));
+    let query = EventQuery { limit: 100, ..EventQuery::default() };
     let events = scene.events.query(query).await.expect("query answers");
     let count = |kind| events.iter().filter(|event| event.kind == kind).count();
-    assert_eq!(
-        (count(EventType::KeyCreated), count(EventType::KeyRevoked)),
-        (4, 1),
-        "no event without a change"
-    );
+    assert_eq!((count(EventType::KeyCreated), count(EventType::KeyRevoked)), (4, 1), "no event without a change");
 }
 
 /// One too many is refused until one is deleted.

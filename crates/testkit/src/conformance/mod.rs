@@ -48,13 +48,7 @@ impl Harness {
         S: SessionStore + 'static,
         R: EventStore + KeyStore + DeploymentStore + 'static,
     {
-        Self {
-            sessions,
-            events: record.clone(),
-            keys: record.clone(),
-            deployment: record,
-            guards: Vec::new(),
-        }
+        Self { sessions, events: record.clone(), keys: record.clone(), deployment: record, guards: Vec::new() }
     }
 
     /// Keeps something alive for as long as the harness, and drops it after the stores.
@@ -223,10 +217,7 @@ mod tests {
         let names: Vec<&str> = cases.filter_map(|case| case.split('(').next()).collect();
         assert!(names.len() > 60, "{}", names.len());
         for name in names {
-            assert!(
-                list.contains(&format!("                {name},\n")),
-                "{name} is stamped on no store"
-            );
+            assert!(list.contains(&format!("                {name},\n")), "{name} is stamped on no store");
         }
     }
 }

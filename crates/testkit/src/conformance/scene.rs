@@ -28,10 +28,7 @@ pub(crate) const IDLE: u64 = 30 * MINUTE;
 /// Longest life of the sessions that [`Scene::session`] makes.
 pub(crate) const LIFETIME: u64 = 12 * HOUR;
 /// A cap that no case reaches by accident.
-pub(crate) const ROOMY: Cap = Cap {
-    limit: 1_000,
-    policy: CapPolicy::EvictOldest,
-};
+pub(crate) const ROOMY: Cap = Cap { limit: 1_000, policy: CapPolicy::EvictOldest };
 
 /// Somebody who has sessions.
 #[derive(Debug, Clone)]
@@ -60,10 +57,7 @@ impl Scene {
     /// A stage at the time of day: stores with a garbage collection of their own would drop what is long past.
     #[must_use]
     pub fn new(store: Harness) -> Self {
-        Self {
-            store,
-            now_ms: AtomicU64::new(Clock::system().now().millis()),
-        }
+        Self { store, now_ms: AtomicU64::new(Clock::system().now().millis()) }
     }
 
     /// The time of the case.
@@ -78,20 +72,14 @@ impl Scene {
 
     /// Now, from nowhere in particular.
     pub fn cx(&self) -> Context {
-        Context {
-            now: self.now(),
-            origin: Origin::default(),
-        }
+        Context { now: self.now(), origin: Origin::default() }
     }
 
     /// Somebody new.
     pub fn person(&self) -> Person {
         let tag = UserTag::anonymous();
         let id = tag.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        Person {
-            tag,
-            id: UserId::new(format!("user-{id}")).expect("a valid id"),
-        }
+        Person { tag, id: UserId::new(format!("user-{id}")).expect("a valid id") }
     }
 
     /// A login of a person, not yet stored.
@@ -133,11 +121,7 @@ impl Scene {
 
     /// Stores a session under a cap.
     pub async fn create_under(&self, session: Session, cap: Cap) -> CreateOutcome {
-        let command = CreateSession {
-            session,
-            cap,
-            login: false,
-        };
+        let command = CreateSession { session, cap, login: false };
         self.sessions.create(self.cx(), command).await.expect("create answers")
     }
 
@@ -178,11 +162,7 @@ impl Scene {
     pub async fn is_valid(&self, session: &PackedSession) -> bool {
         let found = matches!(self.find(session).await, FindOutcome::Found { .. });
         let got = self.sessions.get(session.id(), self.now()).await.expect("get answers");
-        assert_eq!(
-            found,
-            matches!(got, GetOutcome::Live(_)),
-            "token and id disagree about {session:?}"
-        );
+        assert_eq!(found, matches!(got, GetOutcome::Live(_)), "token and id disagree about {session:?}");
         found
     }
 
@@ -210,67 +190,37 @@ impl Scene {
 
     /// Ends sessions as their owner does. Returns how many.
     pub async fn end(&self, person: &Person, selection: Selection) -> u64 {
-        let command = EndSessions {
-            tag: person.tag,
-            selection,
-            reason: EndReason::Revoked,
-        };
+        let command = EndSessions { tag: person.tag, selection, reason: EndReason::Revoked };
         self.sessions.end(self.cx(), command).await.expect("end answers").revoked
     }
 
     /// Ends one session.
     pub async fn end_one(&self, session: &PackedSession) -> u64 {
         let selection = Selection::One(session.id());
-        let command = EndSessions {
-            tag: session.id().tag(),
-            selection,
-            reason: EndReason::Logout,
-        };
+        let command = EndSessions { tag: session.id().tag(), selection, reason: EndReason::Logout };
         self.sessions.end(self.cx(), command).await.expect("end answers").revoked
     }
 
     /// Ends what time has ended. Returns how many.
     pub async fn expire(&self, person: &Person) -> u64 {
-        self.sessions
-            .expire(self.cx(), ExpireUser { tag: person.tag })
-            .await
-            .expect("expire answers")
-            .expired
+        self.sessions.expire(self.cx(), ExpireUser { tag: person.tag }).await.expect("expire answers").expired
     }
 
     /// A rotation of a session with a fresh token, from any revision, with an overlap of five seconds.
     pub fn rotation(&self, id: SessionId) -> RotateSession {
         let digest = TokenDigest::from_bytes(random());
-        RotateSession {
-            id,
-            expected: None,
-            nonce: random(),
-            digest,
-            overlap_ms: 5_000,
-            step_up: None,
-        }
+        RotateSession { id, expected: None, nonce: random(), digest, overlap_ms: 5_000, step_up: None }
     }
 
     /// The ended sessions of a person, newest end first, as id and reason.
     pub async fn ends(&self, person: &Person) -> Vec<(SessionId, EndReason)> {
-        let history = self
-            .sessions
-            .history(person.tag, None, PAGE_LIMIT)
-            .await
-            .expect("history answers");
-        history
-            .iter()
-            .map(|session| (session.id(), session.ended().expect("it ended").reason))
-            .collect()
+        let history = self.sessions.history(person.tag, None, PAGE_LIMIT).await.expect("history answers");
+        history.iter().map(|session| (session.id(), session.ended().expect("it ended").reason)).collect()
     }
 
     /// The timeline of a person, newest first.
     pub async fn timeline(&self, person: &Person) -> Vec<Event> {
-        let query = EventQuery {
-            tag: Some(person.tag),
-            limit: PAGE_LIMIT,
-            ..EventQuery::default()
-        };
+        let query = EventQuery { tag: Some(person.tag), limit: PAGE_LIMIT, ..EventQuery::default() };
         self.events.query(query).await.expect("query answers")
     }
 

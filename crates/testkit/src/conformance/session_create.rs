@@ -23,35 +23,19 @@ pub async fn a_session_begins_as_it_was_given(scene: Scene) {
     let packed = scene.create(session.clone()).await;
     assert_eq!(packed.unpack(), session);
     assert_eq!(scene.current(session.id).await, packed);
-    assert_eq!(
-        scene.find(&packed).await,
-        FindOutcome::Found {
-            session: packed.clone(),
-            generation: Generation::Current
-        }
-    );
+    assert_eq!(scene.find(&packed).await, FindOutcome::Found { session: packed.clone(), generation: Generation::Current });
     let timeline = scene.timeline(&ada).await;
     assert_eq!(timeline.len(), 1);
     let event = &timeline[0];
-    assert_eq!(
-        (event.kind, event.session_id, event.time),
-        (EventType::SessionCreated, Some(session.id), scene.now())
-    );
-    assert_eq!(
-        (event.subject.as_ref(), event.reason.as_deref()),
-        (Some(&ada.id), Some("login"))
-    );
+    assert_eq!((event.kind, event.session_id, event.time), (EventType::SessionCreated, Some(session.id), scene.now()));
+    assert_eq!((event.subject.as_ref(), event.reason.as_deref()), (Some(&ada.id), Some("login")));
 }
 
 /// The login itself is in the timeline beside the session.
 pub async fn a_login_with_a_password_is_an_event_of_its_own(scene: Scene) {
     let ada = scene.person();
     let session = scene.session(&ada);
-    let command = CreateSession {
-        session: session.clone(),
-        cap: ROOMY,
-        login: true,
-    };
+    let command = CreateSession { session: session.clone(), cap: ROOMY, login: true };
     scene.sessions.create(scene.cx(), command).await.expect("create answers");
     let logins = scene.events_of(&ada, EventType::LoginSucceeded).await;
     assert_eq!(logins.len(), 1);
@@ -69,11 +53,7 @@ pub async fn an_anonymous_session_has_no_user(scene: Scene) {
     assert_eq!(packed.unpack(), session);
     assert!(scene.is_valid(&packed).await);
     assert_eq!(scene.timeline(&nobody).await[0].subject, None);
-    let figures = scene
-        .sessions
-        .analytics(nobody.tag, scene.now())
-        .await
-        .expect("analytics answers");
+    let figures = scene.sessions.analytics(nobody.tag, scene.now()).await.expect("analytics answers");
     assert_eq!((figures.active, figures.last_login_at), (1, None));
 }
 
@@ -94,10 +74,7 @@ pub async fn one_too_many_evicts_the_oldest(scene: Scene) {
     assert_eq!(scene.ends(&ada).await, [(sessions[0].id(), EndReason::Evicted)]);
     let ended = scene.events_of(&ada, EventType::SessionEnded).await;
     assert_eq!(ended.len(), 1);
-    assert_eq!(
-        (ended[0].session_id, ended[0].reason.as_deref()),
-        (Some(sessions[0].id()), Some("evicted"))
-    );
+    assert_eq!((ended[0].session_id, ended[0].reason.as_deref()), (Some(sessions[0].id()), Some("evicted")));
 }
 
 /// A cap that was lowered is kept by the next login.
@@ -125,10 +102,7 @@ pub async fn one_too_many_is_refused(scene: Scene) {
     assert!(!scene.is_valid(&PackedSession::pack(&refused)).await);
     let events = scene.events_of(&ada, EventType::SessionLimitExceeded).await;
     assert_eq!(events.len(), 1);
-    assert_eq!(
-        (events[0].reason.as_deref(), events[0].count),
-        (Some("excess_sessions_exceeded"), Some(3))
-    );
+    assert_eq!((events[0].reason.as_deref(), events[0].count), (Some("excess_sessions_exceeded"), Some(3)));
 }
 
 /// Shares, impersonations and anonymous sessions neither count nor are refused.
@@ -138,10 +112,7 @@ pub async fn only_logins_count_towards_the_cap(scene: Scene) {
     for kind in [SessionKind::Impersonation, SessionKind::Anonymous] {
         let mut session = scene.session(&ada);
         session.kind = kind;
-        session.actor = Some(Actor {
-            user_id: root.id.clone(),
-            session_id: None,
-        });
+        session.actor = Some(Actor { user_id: root.id.clone(), session_id: None });
         match scene.create_under(session, cap(1, CapPolicy::Deny)).await {
             CreateOutcome::Created { evicted, .. } => assert!(evicted.is_empty()),
             other => panic!("{kind:?}: {other:?}"),
@@ -172,19 +143,9 @@ pub async fn expired_sessions_do_not_count_towards_the_cap(scene: Scene) {
 // S13
 pub async fn a_disabled_user_gets_no_session(scene: Scene) {
     let ada = scene.person();
-    let command = DisableUser {
-        tag: ada.tag,
-        user_id: ada.id.clone(),
-    };
-    scene
-        .sessions
-        .disable_user(scene.cx(), command)
-        .await
-        .expect("disable answers");
-    assert_eq!(
-        scene.create_under(scene.session(&ada), ROOMY).await,
-        CreateOutcome::UserDisabled
-    );
+    let command = DisableUser { tag: ada.tag, user_id: ada.id.clone() };
+    scene.sessions.disable_user(scene.cx(), command).await.expect("disable answers");
+    assert_eq!(scene.create_under(scene.session(&ada), ROOMY).await, CreateOutcome::UserDisabled);
     assert!(scene.list(&ada).await.is_empty());
 }
 
@@ -194,11 +155,7 @@ async fn storm(scene: &Scene, policy: CapPolicy) -> (super::Person, Vec<PackedSe
     let logins: Vec<_> = (0..STORM_LOGINS)
         .map(|_| {
             let (sessions, cx) = (scene.sessions.clone(), scene.cx());
-            let command = CreateSession {
-                session: scene.session(&ada),
-                cap: cap(10, policy),
-                login: false,
-            };
+            let command = CreateSession { session: scene.session(&ada), cap: cap(10, policy), login: false };
             tokio::spawn(async move { sessions.create(cx, command).await })
         })
         .collect();

@@ -8,22 +8,11 @@ use vestibule_core::{
 };
 
 fn data(id: SessionId, expected: u32, byte: u8) -> SetData {
-    SetData {
-        id,
-        expected,
-        data: vec![byte; 16].into(),
-    }
+    SetData { id, expected, data: vec![byte; 16].into() }
 }
 
 fn amendment(id: SessionId) -> AmendSession {
-    AmendSession {
-        id,
-        expected: None,
-        roles: None,
-        profile: None,
-        limits: None,
-        extends: false,
-    }
+    AmendSession { id, expected: None, roles: None, profile: None, limits: None, extends: false }
 }
 
 /// Written, refused against an old revision with the session as it is, gone after the end.
@@ -31,12 +20,7 @@ fn amendment(id: SessionId) -> AmendSession {
 pub async fn data_is_written_against_its_revision(scene: Scene) {
     let ada = scene.person();
     let session = scene.login(&ada).await;
-    let written = match scene
-        .sessions
-        .set_data(scene.cx(), data(session.id(), 1, 1))
-        .await
-        .expect("set_data answers")
-    {
+    let written = match scene.sessions.set_data(scene.cx(), data(session.id(), 1, 1)).await.expect("set_data answers") {
         SetDataOutcome::Written(written) => written,
         other => panic!("expected it written, not {other:?}"),
     };
@@ -47,10 +31,7 @@ pub async fn data_is_written_against_its_revision(scene: Scene) {
     let changes = scene.events_of(&ada, EventType::SessionDataChanged).await;
     assert_eq!((changes.len(), changes[0].session_id), (1, Some(session.id())));
     scene.end_one(&session).await;
-    assert_eq!(
-        scene.sessions.set_data(scene.cx(), data(session.id(), 2, 3)).await,
-        Ok(SetDataOutcome::Gone)
-    );
+    assert_eq!(scene.sessions.set_data(scene.cx(), data(session.id(), 2, 3)).await, Ok(SetDataOutcome::Gone));
 }
 
 /// Of writers that read the same revision exactly one is told that it was written, and what it wrote is there.
@@ -84,31 +65,12 @@ pub async fn rights_policy_and_limits_are_amended(scene: Scene) {
     let ada = scene.person();
     let session = scene.login(&ada).await;
     let roles: Vec<Box<str>> = vec!["admin".into()];
-    let command = AmendSession {
-        roles: Some(roles.clone()),
-        ..amendment(session.id())
-    };
-    assert!(matches!(
-        scene.sessions.amend(scene.cx(), command).await,
-        Ok(AmendOutcome::Amended(_))
-    ));
-    let limits = Limits {
-        idle_timeout_ms: MINUTE,
-        expires_at: scene.now().plus_ms(HOUR),
-    };
+    let command = AmendSession { roles: Some(roles.clone()), ..amendment(session.id()) };
+    assert!(matches!(scene.sessions.amend(scene.cx(), command).await, Ok(AmendOutcome::Amended(_))));
+    let limits = Limits { idle_timeout_ms: MINUTE, expires_at: scene.now().plus_ms(HOUR) };
     let profile = Some("kiosk".into());
-    let command = AmendSession {
-        expected: Some(2),
-        profile,
-        limits: Some(limits),
-        ..amendment(session.id())
-    };
-    let amended = match scene
-        .sessions
-        .amend(scene.cx(), command.clone())
-        .await
-        .expect("amend answers")
-    {
+    let command = AmendSession { expected: Some(2), profile, limits: Some(limits), ..amendment(session.id()) };
+    let amended = match scene.sessions.amend(scene.cx(), command.clone()).await.expect("amend answers") {
         AmendOutcome::Amended(amended) => amended,
         other => panic!("expected it amended, not {other:?}"),
     };
@@ -116,10 +78,7 @@ pub async fn rights_policy_and_limits_are_amended(scene: Scene) {
     assert_eq!((seen.revision, &seen.roles, &*seen.profile), (3, &roles, "kiosk"));
     assert_eq!((seen.idle_timeout_ms, seen.expires_at), (MINUTE, limits.expires_at));
     assert_eq!(seen.data, session.unpack().data);
-    assert_eq!(
-        scene.sessions.amend(scene.cx(), command).await,
-        Ok(AmendOutcome::Conflict(amended))
-    );
+    assert_eq!(scene.sessions.amend(scene.cx(), command).await, Ok(AmendOutcome::Conflict(amended)));
     assert_eq!(scene.events_of(&ada, EventType::SessionUpdated).await.len(), 2);
     scene.advance(HOUR);
     assert!(!scene.is_valid(&session).await);
@@ -131,16 +90,9 @@ pub async fn an_extension_is_a_use(scene: Scene) {
     let session = scene.login(&ada).await;
     let began = scene.now();
     scene.advance(20 * MINUTE);
-    scene
-        .sessions
-        .amend(scene.cx(), amendment(session.id()))
-        .await
-        .expect("amend answers");
+    scene.sessions.amend(scene.cx(), amendment(session.id())).await.expect("amend answers");
     assert_eq!(scene.current(session.id()).await.last_seen_at(), began);
-    let command = AmendSession {
-        extends: true,
-        ..amendment(session.id())
-    };
+    let command = AmendSession { extends: true, ..amendment(session.id()) };
     scene.sessions.amend(scene.cx(), command).await.expect("amend answers");
     assert_eq!(scene.current(session.id()).await.last_seen_at(), scene.now());
     assert_eq!(scene.events_of(&ada, EventType::SessionExtended).await.len(), 1);
@@ -155,15 +107,9 @@ pub async fn nothing_is_amended_after_the_end(scene: Scene) {
     scene.end_one(&ended).await;
     scene.advance(IDLE + HOUR);
     for id in [ended.id(), rested.id(), scene.session(&ada).id] {
-        let command = AmendSession {
-            extends: true,
-            ..amendment(id)
-        };
+        let command = AmendSession { extends: true, ..amendment(id) };
         assert_eq!(scene.sessions.amend(scene.cx(), command).await, Ok(AmendOutcome::Gone));
-        assert_eq!(
-            scene.sessions.set_data(scene.cx(), data(id, 1, 1)).await,
-            Ok(SetDataOutcome::Gone)
-        );
+        assert_eq!(scene.sessions.set_data(scene.cx(), data(id, 1, 1)).await, Ok(SetDataOutcome::Gone));
     }
     assert!(scene.list(&ada).await.is_empty());
 }

@@ -16,17 +16,9 @@ pub async fn an_ended_session_is_gone_at_once(scene: Scene) {
     let session = scene.login(&ada).await;
     scene.advance(10);
     let (selection, reason) = (Selection::One(session.id()), EndReason::Logout);
-    let command = EndSessions {
-        tag: ada.tag,
-        selection,
-        reason,
-    };
+    let command = EndSessions { tag: ada.tag, selection, reason };
     assert_eq!(scene.sessions.end(scene.cx(), command).await.expect("end answers").revoked, 1);
-    let expected = FindOutcome::Ended {
-        reason,
-        id: Some(session.id()),
-        unnoticed: false,
-    };
+    let expected = FindOutcome::Ended { reason, id: Some(session.id()), unnoticed: false };
     assert_eq!(scene.find(&session).await, expected);
     assert!(!scene.is_valid(&session).await);
     let history = scene.sessions.history(ada.tag, None, 10).await.expect("history answers");
@@ -35,10 +27,7 @@ pub async fn an_ended_session_is_gone_at_once(scene: Scene) {
     assert_eq!((ended.at, ended.reason), (scene.now(), EndReason::Logout));
     let events = scene.events_of(&ada, EventType::SessionEnded).await;
     assert_eq!(events.len(), 1);
-    assert_eq!(
-        (events[0].session_id, events[0].reason.as_deref()),
-        (Some(session.id()), Some("logout"))
-    );
+    assert_eq!((events[0].session_id, events[0].reason.as_deref()), (Some(session.id()), Some("logout")));
 }
 
 /// A repeat is harmless and says so; so is the end of what never was.
@@ -50,11 +39,7 @@ pub async fn ending_twice_ends_once(scene: Scene) {
     assert_eq!(scene.end_one(&session).await, 0);
     assert_eq!(scene.end_one(&PackedSession::pack(&scene.session(&ada))).await, 0);
     assert_eq!(scene.end(&scene.person(), Selection::All { except: Vec::new() }).await, 0);
-    assert_eq!(
-        scene.ends(&ada).await,
-        [(session.id(), EndReason::Logout)],
-        "the first end is the end"
-    );
+    assert_eq!(scene.ends(&ada).await, [(session.id(), EndReason::Logout)], "the first end is the end");
     assert_eq!(scene.events_of(&ada, EventType::SessionEnded).await.len(), 1);
 }
 
@@ -74,11 +59,7 @@ pub async fn all_end_in_one_event(scene: Scene) {
     assert_eq!(ends.len(), 5);
     for session in &sessions {
         assert!(ends.contains(&(session.id(), EndReason::Revoked)));
-        let expected = FindOutcome::Ended {
-            reason: EndReason::Revoked,
-            id: Some(session.id()),
-            unnoticed: false,
-        };
+        let expected = FindOutcome::Ended { reason: EndReason::Revoked, id: Some(session.id()), unnoticed: false };
         assert_eq!(scene.find(session).await, expected);
     }
     let after = scene.login(&ada).await;
@@ -98,17 +79,7 @@ pub async fn all_but_some_end(scene: Scene) {
     assert_eq!(scene.count_valid(&sessions).await, 2);
     assert_eq!(scene.end(&ada, Selection::All { except: except.clone() }).await, 0);
     assert_eq!(scene.events_of(&ada, EventType::SessionEnded).await[0].count, Some(3));
-    assert_eq!(
-        scene
-            .end(
-                &ada,
-                Selection::All {
-                    except: vec![sessions[1].id()]
-                }
-            )
-            .await,
-        1
-    );
+    assert_eq!(scene.end(&ada, Selection::All { except: vec![sessions[1].id()] }).await, 1);
     assert!(scene.is_valid(&sessions[1]).await);
 }
 
@@ -145,36 +116,21 @@ pub async fn a_filter_ends_what_it_matches(scene: Scene) {
     let mut sessions = Vec::new();
     for (device, last) in [("phone", 1), ("phone", 2), ("laptop", 1), ("laptop", 2)] {
         let mut session = scene.session(&ada);
-        session.device = Device {
-            id: Some(device.into()),
-            ..Device::default()
-        };
+        session.device = Device { id: Some(device.into()), ..Device::default() };
         session.ip = Some([192, 0, 2, last].into());
         sessions.push(scene.create(session).await);
         scene.advance(MINUTE);
     }
     let matching = |filter| Selection::Matching(filter);
-    let device = |id: &str| Filter {
-        device_id: Some(id.into()),
-        ..Filter::default()
-    };
+    let device = |id: &str| Filter { device_id: Some(id.into()), ..Filter::default() };
     assert_eq!(scene.end(&ada, matching(device("tablet"))).await, 0);
-    let both = Filter {
-        ip: Some([192, 0, 2, 2].into()),
-        ..device("phone")
-    };
+    let both = Filter { ip: Some([192, 0, 2, 2].into()), ..device("phone") };
     assert_eq!(scene.end(&ada, matching(both)).await, 1);
     assert!(!scene.is_valid(&sessions[1]).await);
-    let before = Filter {
-        created_before: Some(sessions[2].created_at()),
-        ..Filter::default()
-    };
+    let before = Filter { created_before: Some(sessions[2].created_at()), ..Filter::default() };
     assert_eq!(scene.end(&ada, matching(before)).await, 1, "earlier, not at the time");
     assert!(!scene.is_valid(&sessions[0]).await);
-    let other = Filter {
-        except: vec![sessions[3].id()],
-        ..device("laptop")
-    };
+    let other = Filter { except: vec![sessions[3].id()], ..device("laptop") };
     assert_eq!(scene.end(&ada, matching(other)).await, 1);
     assert!(scene.is_valid(&sessions[3]).await);
     assert_eq!(scene.events_of(&ada, EventType::SessionEnded).await.len(), 3);
@@ -193,36 +149,17 @@ pub async fn nothing_revives_an_ended_session(scene: Scene) {
     let unnoticed = rested.clone();
     for session in [&unnoticed, &revoked, &swept, &rested] {
         let id = session.id();
-        let touch = Touch {
-            id,
-            at: scene.now(),
-            idle_timeout_ms: IDLE,
-            activity: Some("/late".into()),
-        };
+        let touch = Touch { id, at: scene.now(), idle_timeout_ms: IDLE, activity: Some("/late".into()) };
         scene.sessions.touch(touch).await.expect("touch answers");
-        let data = SetData {
-            id,
-            expected: session.revision(),
-            data: vec![1].into(),
-        };
+        let data = SetData { id, expected: session.revision(), data: vec![1].into() };
         scene.sessions.set_data(scene.cx(), data).await.expect("set_data answers");
-        let extension = AmendSession {
-            id,
-            expected: None,
-            roles: None,
-            profile: None,
-            limits: None,
-            extends: true,
-        };
+        let extension = AmendSession { id, expected: None, roles: None, profile: None, limits: None, extends: true };
         scene.sessions.amend(scene.cx(), extension).await.expect("amend answers");
         let rotation = scene.rotation(id);
         let digest = rotation.digest;
         scene.sessions.rotate(scene.cx(), rotation).await.expect("rotate answers");
         assert!(!scene.is_valid(session).await, "{session:?}");
-        assert!(
-            !matches!(scene.find_digest(ada.tag, digest).await, FindOutcome::Found { .. }),
-            "{session:?}"
-        );
+        assert!(!matches!(scene.find_digest(ada.tag, digest).await, FindOutcome::Found { .. }), "{session:?}");
     }
     assert!(scene.list(&ada).await.is_empty());
     assert_eq!(scene.ends(&ada).await.len(), 3);

@@ -14,19 +14,8 @@ use vestibule_core::{
 
 async fn open(scene: &Scene, session: &PackedSession) -> (TokenDigest, HandoffOutcome) {
     let digest = TokenDigest::from_bytes(random());
-    let command = OpenHandoff {
-        id: session.id(),
-        digest,
-        expires_at: scene.now().plus_ms(MINUTE),
-    };
-    (
-        digest,
-        scene
-            .sessions
-            .open_handoff(scene.cx(), command)
-            .await
-            .expect("open_handoff answers"),
-    )
+    let command = OpenHandoff { id: session.id(), digest, expires_at: scene.now().plus_ms(MINUTE) };
+    (digest, scene.sessions.open_handoff(scene.cx(), command).await.expect("open_handoff answers"))
 }
 
 async fn opened(scene: &Scene, session: &PackedSession) -> TokenDigest {
@@ -69,39 +58,17 @@ pub async fn a_code_continues_a_session_once(scene: Scene) {
     let command = redemption(&ada, code);
     let new = redeemed(&scene, command.clone()).await;
     let (seen, from) = (new.unpack(), source.unpack());
-    assert_eq!(
-        (&seen.roles, &seen.data, seen.expires_at),
-        (&from.roles, &from.data, from.expires_at)
-    );
-    assert_eq!(
-        (seen.digest, seen.ip, seen.user_agent),
-        (command.digest, command.ip, command.user_agent)
-    );
-    assert_eq!(
-        (seen.created_at, seen.revision, seen.kind),
-        (scene.now(), 1, SessionKind::Login)
-    );
+    assert_eq!((&seen.roles, &seen.data, seen.expires_at), (&from.roles, &from.data, from.expires_at));
+    assert_eq!((seen.digest, seen.ip, seen.user_agent), (command.digest, command.ip, command.user_agent));
+    assert_eq!((seen.created_at, seen.revision, seen.kind), (scene.now(), 1, SessionKind::Login));
     assert_ne!(new.id(), source.id());
     assert_eq!(redeem(&scene, redemption(&ada, code)).await, RedeemOutcome::Reused);
-    assert_eq!(
-        scene.count_valid(&[source.clone(), new.clone()]).await,
-        2,
-        "refused, and nothing else"
-    );
+    assert_eq!(scene.count_valid(&[source.clone(), new.clone()]).await, 2, "refused, and nothing else");
     let stranger = TokenDigest::from_bytes(random());
     assert_eq!(redeem(&scene, redemption(&ada, stranger)).await, RedeemOutcome::Invalid);
-    assert_eq!(
-        redeem(&scene, redemption(&scene.person(), code)).await,
-        RedeemOutcome::Invalid
-    );
-    assert_eq!(
-        scene.events_of(&ada, EventType::HandoffCreated).await[0].session_id,
-        Some(source.id())
-    );
-    assert_eq!(
-        scene.events_of(&ada, EventType::HandoffReused).await[0].session_id,
-        Some(new.id())
-    );
+    assert_eq!(redeem(&scene, redemption(&scene.person(), code)).await, RedeemOutcome::Invalid);
+    assert_eq!(scene.events_of(&ada, EventType::HandoffCreated).await[0].session_id, Some(source.id()));
+    assert_eq!(scene.events_of(&ada, EventType::HandoffReused).await[0].session_id, Some(new.id()));
 }
 
 /// Somebody else has the code: neither of the two keeps the session.
@@ -111,19 +78,12 @@ pub async fn a_second_redemption_ends_the_first_where_policy_says_so(scene: Scen
     let source = scene.login(&ada).await;
     let code = opened(&scene, &source).await;
     let new = redeemed(&scene, redemption(&ada, code)).await;
-    let again = RedeemHandoff {
-        reuse_revokes: true,
-        ..redemption(&ada, code)
-    };
+    let again = RedeemHandoff { reuse_revokes: true, ..redemption(&ada, code) };
     assert_eq!(redeem(&scene, again.clone()).await, RedeemOutcome::Reused);
     assert!(!scene.is_valid(&new).await);
     assert!(scene.is_valid(&source).await);
     assert_eq!(scene.ends(&ada).await, [(new.id(), EndReason::HandoffReused)]);
-    assert_eq!(
-        redeem(&scene, again).await,
-        RedeemOutcome::Reused,
-        "a third one finds nothing to end"
-    );
+    assert_eq!(redeem(&scene, again).await, RedeemOutcome::Reused, "a third one finds nothing to end");
 }
 
 /// At its time, and with the session that it was made from.
@@ -178,22 +138,10 @@ pub async fn a_redemption_keeps_the_cap(scene: Scene) {
     scene.advance(1);
     let other = scene.login(&ada).await;
     let code = opened(&scene, &other).await;
-    let denied = RedeemHandoff {
-        cap: Cap {
-            limit: 2,
-            policy: CapPolicy::Deny,
-        },
-        ..redemption(&ada, code)
-    };
+    let denied = RedeemHandoff { cap: Cap { limit: 2, policy: CapPolicy::Deny }, ..redemption(&ada, code) };
     assert_eq!(redeem(&scene, denied).await, RedeemOutcome::LimitReached { limit: 2 });
     assert_eq!(scene.events_of(&ada, EventType::SessionLimitExceeded).await.len(), 1);
-    let evicting = RedeemHandoff {
-        cap: Cap {
-            limit: 2,
-            policy: CapPolicy::EvictOldest,
-        },
-        ..redemption(&ada, code)
-    };
+    let evicting = RedeemHandoff { cap: Cap { limit: 2, policy: CapPolicy::EvictOldest }, ..redemption(&ada, code) };
     let new = redeemed(&scene, evicting).await;
     assert!(!scene.is_valid(&source).await);
     assert_eq!(scene.count_valid(&[other, new]).await, 2);
@@ -205,25 +153,11 @@ pub async fn a_disabled_user_redeems_nothing(scene: Scene) {
     let ada = scene.person();
     let source = scene.login(&ada).await;
     let code = opened(&scene, &source).await;
-    let command = DisableUser {
-        tag: ada.tag,
-        user_id: ada.id.clone(),
-    };
-    scene
-        .sessions
-        .disable_user(scene.cx(), command)
-        .await
-        .expect("disable answers");
+    let command = DisableUser { tag: ada.tag, user_id: ada.id.clone() };
+    scene.sessions.disable_user(scene.cx(), command).await.expect("disable answers");
     let outcome = redeem(&scene, redemption(&ada, code)).await;
-    assert!(
-        matches!(outcome, RedeemOutcome::Invalid | RedeemOutcome::UserDisabled),
-        "{outcome:?}"
-    );
-    scene
-        .sessions
-        .enable_user(scene.cx(), EnableUser { tag: ada.tag })
-        .await
-        .expect("enable answers");
+    assert!(matches!(outcome, RedeemOutcome::Invalid | RedeemOutcome::UserDisabled), "{outcome:?}");
+    scene.sessions.enable_user(scene.cx(), EnableUser { tag: ada.tag }).await.expect("enable answers");
     assert_eq!(redeem(&scene, redemption(&ada, code)).await, RedeemOutcome::Invalid);
     assert!(scene.list(&ada).await.is_empty());
 }
@@ -234,10 +168,7 @@ pub async fn only_logins_are_handed_off(scene: Scene) {
     for kind in [SessionKind::Impersonation, SessionKind::Anonymous] {
         let mut session = scene.session(&ada);
         session.kind = kind;
-        session.actor = Some(Actor {
-            user_id: root.id.clone(),
-            session_id: None,
-        });
+        session.actor = Some(Actor { user_id: root.id.clone(), session_id: None });
         let session = scene.create(session).await;
         assert_eq!(open(&scene, &session).await.1, HandoffOutcome::Refused, "{kind:?}");
     }

@@ -14,25 +14,9 @@ use vestibule_core::{
 /// All writers of a session at once, each from what it read before. Returns the digest that the rotation would give it.
 fn write(scene: &Scene, session: &PackedSession) -> (Vec<tokio::task::JoinHandle<()>>, TokenDigest) {
     let (id, revision, cx) = (session.id(), session.revision(), scene.cx());
-    let touch = Touch {
-        id,
-        at: scene.now(),
-        idle_timeout_ms: IDLE,
-        activity: Some("/slow".into()),
-    };
-    let data = SetData {
-        id,
-        expected: revision,
-        data: vec![9; 64].into(),
-    };
-    let extension = AmendSession {
-        id,
-        expected: None,
-        roles: None,
-        profile: None,
-        limits: None,
-        extends: true,
-    };
+    let touch = Touch { id, at: scene.now(), idle_timeout_ms: IDLE, activity: Some("/slow".into()) };
+    let data = SetData { id, expected: revision, data: vec![9; 64].into() };
+    let extension = AmendSession { id, expected: None, roles: None, profile: None, limits: None, extends: true };
     let rotation = scene.rotation(id);
     let digest = rotation.digest;
     let store = || scene.sessions.clone();
@@ -69,14 +53,8 @@ pub async fn a_slow_writer_never_revives_a_session(scene: Scene) {
             0 => Selection::One(session.id()),
             _ => Selection::All { except: Vec::new() },
         };
-        let end = EndSessions {
-            tag: ada.tag,
-            selection,
-            reason: EndReason::Revoked,
-        };
-        tasks.push(tokio::spawn(async move {
-            assert_eq!(sessions.end(cx, end).await.expect("end answers").revoked, 1)
-        }));
+        let end = EndSessions { tag: ada.tag, selection, reason: EndReason::Revoked };
+        tasks.push(tokio::spawn(async move { assert_eq!(sessions.end(cx, end).await.expect("end answers").revoked, 1) }));
         for task in tasks {
             task.await.expect("no writer panics");
         }
@@ -95,23 +73,13 @@ pub async fn a_login_racing_log_out_everywhere_is_whole(scene: Scene) {
         let before = scene.login(&ada).await;
         let (creates, ends) = (scene.sessions.clone(), scene.sessions.clone());
         let (first, second) = (scene.cx(), scene.cx());
-        let create = CreateSession {
-            session: scene.session(&ada),
-            cap: ROOMY,
-            login: false,
-        };
+        let create = CreateSession { session: scene.session(&ada), cap: ROOMY, login: false };
         let selection = Selection::All { except: Vec::new() };
-        let end = EndSessions {
-            tag: ada.tag,
-            selection,
-            reason: EndReason::Revoked,
-        };
+        let end = EndSessions { tag: ada.tag, selection, reason: EndReason::Revoked };
         let login = tokio::spawn(async move { creates.create(first, create).await });
         let log_out = tokio::spawn(async move { ends.end(second, end).await });
         let login = login.await.expect("no panic").expect("create answers");
-        let CreateOutcome::Created { session, .. } = login else {
-            panic!("round {round}: {login:?}")
-        };
+        let CreateOutcome::Created { session, .. } = login else { panic!("round {round}: {login:?}") };
         let revoked = log_out.await.expect("no panic").expect("end answers").revoked;
         let valid = scene.is_valid(&session).await;
         assert!(!scene.is_valid(&before).await, "round {round}");

@@ -15,16 +15,10 @@ use vestibule_core::{
 /// Nobody's token, a stranger's id, and a user of whom nothing is known.
 pub async fn a_token_that_nobody_has_leads_nowhere(scene: Scene) {
     let (ada, stranger) = (scene.person(), scene.person());
-    let digest = TokenDigest::from_bytes(random());
-    assert_eq!(
-        scene.find_digest(stranger.tag, digest).await,
-        FindOutcome::Unknown { user_known: false }
-    );
+    let digest = || TokenDigest::from_bytes(random());
+    assert_eq!(scene.find_digest(stranger.tag, digest()).await, FindOutcome::Unknown { user_known: false });
     scene.login(&ada).await;
-    assert_eq!(
-        scene.find_digest(ada.tag, digest).await,
-        FindOutcome::Unknown { user_known: true }
-    );
+    assert_eq!(scene.find_digest(ada.tag, digest()).await, FindOutcome::Unknown { user_known: true });
     let id = scene.session(&ada).id;
     assert_eq!(scene.sessions.get(id, scene.now()).await, Ok(GetOutcome::Missing));
     assert!(scene.list(&stranger).await.is_empty());
@@ -40,11 +34,7 @@ pub async fn a_session_rests_no_longer_than_its_idle_timeout(scene: Scene) {
     scene.advance(IDLE - 1);
     assert!(scene.is_valid(&session).await);
     scene.advance(1);
-    let expected = FindOutcome::Ended {
-        reason: EndReason::Idle,
-        id: Some(session.id()),
-        unnoticed: true,
-    };
+    let expected = FindOutcome::Ended { reason: EndReason::Idle, id: Some(session.id()), unnoticed: true };
     assert_eq!(scene.find(&session).await, expected);
     assert_eq!(scene.sessions.get(session.id(), scene.now()).await, Ok(GetOutcome::Missing));
     assert!(scene.list(&ada).await.is_empty());
@@ -56,21 +46,12 @@ pub async fn a_session_lives_no_longer_than_its_lifetime(scene: Scene) {
     let session = scene.login(&ada).await;
     for _ in 0..LIFETIME / (20 * MINUTE) - 1 {
         scene.advance(20 * MINUTE);
-        let touch = Touch {
-            id: session.id(),
-            at: scene.now(),
-            idle_timeout_ms: IDLE,
-            activity: None,
-        };
+        let touch = Touch { id: session.id(), at: scene.now(), idle_timeout_ms: IDLE, activity: None };
         scene.sessions.touch(touch).await.expect("touch answers");
     }
     assert!(scene.is_valid(&session).await);
     scene.advance(20 * MINUTE);
-    let expected = FindOutcome::Ended {
-        reason: EndReason::Absolute,
-        id: Some(session.id()),
-        unnoticed: true,
-    };
+    let expected = FindOutcome::Ended { reason: EndReason::Absolute, id: Some(session.id()), unnoticed: true };
     assert_eq!(scene.find(&session).await, expected);
 }
 
@@ -83,11 +64,7 @@ pub async fn an_expired_session_stays_expired_once_noticed(scene: Scene) {
     assert!(!scene.is_valid(&session).await);
     assert_eq!(scene.expire(&ada).await, 1);
     assert_eq!(scene.expire(&ada).await, 0, "a repeat ends nothing");
-    let expected = FindOutcome::Ended {
-        reason: EndReason::Idle,
-        id: Some(session.id()),
-        unnoticed: false,
-    };
+    let expected = FindOutcome::Ended { reason: EndReason::Idle, id: Some(session.id()), unnoticed: false };
     assert_eq!(scene.find(&session).await, expected);
     assert_eq!(scene.ends(&ada).await, [(session.id(), EndReason::Idle)]);
     let expired = scene.events_of(&ada, EventType::SessionExpired).await;
@@ -118,14 +95,7 @@ pub async fn history_is_newest_first_and_paged(scene: Scene) {
         scene.end_one(session).await;
     }
     scene.advance(10);
-    scene
-        .end(
-            &ada,
-            Selection::All {
-                except: vec![sessions[11].id()],
-            },
-        )
-        .await;
+    scene.end(&ada, Selection::All { except: vec![sessions[11].id()] }).await;
     let all = scene.sessions.history(ada.tag, None, 100).await.expect("history answers");
     assert_eq!(all.len(), 11);
     let place = |session: &PackedSession| (session.ended().expect("it ended").at, session.id());
@@ -148,56 +118,24 @@ pub async fn analytics_count_one_user(scene: Scene) {
     let logins = scene.logins(&ada, 3).await;
     for device in ["phone", "phone", "laptop"] {
         let mut session = scene.session(&ada);
-        session.device = Device {
-            id: Some(device.into()),
-            ..Device::default()
-        };
+        session.device = Device { id: Some(device.into()), ..Device::default() };
         scene.create(session).await;
     }
     let last_login = scene.now();
     scene.advance(MINUTE);
     scene.end_one(&logins[0]).await;
     let activity = Some("/orders".into());
-    let touch = Touch {
-        id: logins[1].id(),
-        at: scene.now(),
-        idle_timeout_ms: IDLE,
-        activity,
-    };
+    let touch = Touch { id: logins[1].id(), at: scene.now(), idle_timeout_ms: IDLE, activity };
     scene.sessions.touch(touch).await.expect("touch answers");
-    let figures = scene
-        .sessions
-        .analytics(ada.tag, scene.now())
-        .await
-        .expect("analytics answers");
+    let figures = scene.sessions.analytics(ada.tag, scene.now()).await.expect("analytics answers");
     assert_eq!((figures.active, figures.total, figures.ended, figures.devices), (5, 6, 1, 2));
-    assert_eq!(
-        (figures.last_login_at, figures.last_seen_at),
-        (Some(last_login), Some(scene.now()))
-    );
-    assert_eq!(
-        figures.trail.iter().map(|entry| &*entry.activity).collect::<Vec<_>>(),
-        ["/orders"]
-    );
+    assert_eq!((figures.last_login_at, figures.last_seen_at), (Some(last_login), Some(scene.now())));
+    assert_eq!(figures.trail.iter().map(|entry| &*entry.activity).collect::<Vec<_>>(), ["/orders"]);
     assert!(!figures.disabled);
-    let command = DisableUser {
-        tag: ada.tag,
-        user_id: ada.id.clone(),
-    };
-    scene
-        .sessions
-        .disable_user(scene.cx(), command)
-        .await
-        .expect("disable answers");
-    let figures = scene
-        .sessions
-        .analytics(ada.tag, scene.now())
-        .await
-        .expect("analytics answers");
-    assert_eq!(
-        (figures.active, figures.total, figures.ended, figures.disabled),
-        (0, 6, 6, true)
-    );
+    let command = DisableUser { tag: ada.tag, user_id: ada.id.clone() };
+    scene.sessions.disable_user(scene.cx(), command).await.expect("disable answers");
+    let figures = scene.sessions.analytics(ada.tag, scene.now()).await.expect("analytics answers");
+    assert_eq!((figures.active, figures.total, figures.ended, figures.disabled), (0, 6, 6, true));
 }
 
 /// Deployment-wide figures move with each command and add up.
@@ -207,43 +145,16 @@ pub async fn stats_count_everybody(scene: Scene) {
     let (ada, bob) = (scene.person(), scene.person());
     let sessions = scene.logins(&ada, 3).await;
     scene.login(&bob).await;
-    let begun = Stats {
-        sessions: 4,
-        users: 2,
-        created_total: 4,
-        revoked_total: 0,
-        expired_total: 0,
-    };
+    let begun = Stats { sessions: 4, users: 2, created_total: 4, revoked_total: 0, expired_total: 0 };
     assert_eq!(stats().await, begun);
     scene.end_one(&sessions[0]).await;
     scene.end_one(&sessions[0]).await;
-    assert_eq!(
-        stats().await,
-        Stats {
-            sessions: 3,
-            revoked_total: 1,
-            ..begun
-        }
-    );
+    assert_eq!(stats().await, Stats { sessions: 3, revoked_total: 1, ..begun });
     scene.end(&ada, Selection::All { except: Vec::new() }).await;
-    assert_eq!(
-        stats().await,
-        Stats {
-            sessions: 1,
-            users: 1,
-            revoked_total: 3,
-            ..begun
-        }
-    );
+    assert_eq!(stats().await, Stats { sessions: 1, users: 1, revoked_total: 3, ..begun });
     scene.advance(IDLE + HOUR);
     scene.expire(&bob).await;
-    let over = Stats {
-        sessions: 0,
-        users: 0,
-        created_total: 4,
-        revoked_total: 3,
-        expired_total: 1,
-    };
+    let over = Stats { sessions: 0, users: 0, created_total: 4, revoked_total: 3, expired_total: 1 };
     assert_eq!(stats().await, over);
 }
 

@@ -39,30 +39,16 @@ pub async fn a_share_is_a_child_with_less(scene: Scene) {
     scene.advance(MINUTE);
     let child = shared(&scene, &ada, &parent).await;
     let seen = child.unpack();
-    assert_eq!(
-        (seen.kind, seen.parent, seen.scope),
-        (SessionKind::Share, Some(parent.id()), vec!["read".into()])
-    );
-    assert_eq!(
-        (seen.label.as_deref(), seen.user_id.as_ref()),
-        (Some("printer"), Some(&ada.id))
-    );
+    assert_eq!((seen.kind, seen.parent, seen.scope), (SessionKind::Share, Some(parent.id()), vec!["read".into()]));
+    assert_eq!((seen.label.as_deref(), seen.user_id.as_ref()), (Some("printer"), Some(&ada.id)));
     assert_eq!((seen.created_at, seen.revision, seen.rotation), (scene.now(), 1, 0));
     assert_eq!(seen.expires_at, parent.expires_at(), "no later than its parent");
     assert_eq!(seen.roles, parent.unpack().roles);
     assert_ne!(child.digest(), parent.digest());
     assert_eq!(scene.count_valid(&[parent.clone(), child]).await, 2);
-    scene
-        .sessions
-        .rotate(scene.cx(), scene.rotation(parent.id()))
-        .await
-        .expect("rotate answers");
+    scene.sessions.rotate(scene.cx(), scene.rotation(parent.id())).await.expect("rotate answers");
     let after = shared(&scene, &ada, &parent).await.unpack();
-    assert_eq!(
-        (after.previous, after.rotated),
-        (None, None),
-        "its parent's old token is none of its own"
-    );
+    assert_eq!((after.previous, after.rotated), (None, None), "its parent's old token is none of its own");
     let created = scene.events_of(&ada, EventType::SessionCreated).await;
     assert_eq!(created[0].reason.as_deref(), Some("share"));
 }
@@ -103,12 +89,8 @@ pub async fn a_share_never_outlives_its_parent(scene: Scene) {
     assert!(!scene.is_valid(&brief).await);
     assert!(scene.is_valid(&parent).await);
     // The child is used, its parent is not.
-    let touch = vestibule_core::session::command::Touch {
-        id: child.id(),
-        at: scene.now(),
-        idle_timeout_ms: IDLE,
-        activity: None,
-    };
+    let touch =
+        vestibule_core::session::command::Touch { id: child.id(), at: scene.now(), idle_timeout_ms: IDLE, activity: None };
     scene.sessions.touch(touch).await.expect("touch answers");
     scene.advance(20 * MINUTE);
     assert!(!scene.is_valid(&restless).await);
@@ -135,16 +117,10 @@ pub async fn an_impersonation_is_not_shared(scene: Scene) {
     let (ada, root) = (scene.person(), scene.person());
     let mut acting = scene.session(&ada);
     acting.kind = SessionKind::Impersonation;
-    acting.actor = Some(Actor {
-        user_id: root.id,
-        session_id: None,
-    });
+    acting.actor = Some(Actor { user_id: root.id, session_id: None });
     let acting = scene.create(acting).await;
     let command = share(&scene, &ada, acting.id(), acting.expires_at());
-    assert_eq!(
-        scene.sessions.share(scene.cx(), command).await,
-        Ok(ShareOutcome::Impersonated)
-    );
+    assert_eq!(scene.sessions.share(scene.cx(), command).await, Ok(ShareOutcome::Impersonated));
 }
 
 /// Ended, expired and unknown parents have no children.
@@ -167,10 +143,7 @@ pub async fn an_impersonation_carries_its_actor(scene: Scene) {
     let own = scene.login(&root).await;
     let mut acting = scene.session(&ada);
     acting.kind = SessionKind::Impersonation;
-    acting.actor = Some(Actor {
-        user_id: root.id.clone(),
-        session_id: Some(own.id()),
-    });
+    acting.actor = Some(Actor { user_id: root.id.clone(), session_id: Some(own.id()) });
     let acting = scene.create(acting).await;
     let actor = acting.unpack().actor.expect("it has an actor");
     assert_eq!((&actor.user_id, actor.session_id), (&root.id, Some(own.id())));

@@ -9,12 +9,7 @@ use vestibule_core::{
 };
 
 fn touch(id: SessionId, at: Timestamp) -> Touch {
-    Touch {
-        id,
-        at,
-        idle_timeout_ms: IDLE,
-        activity: None,
-    }
+    Touch { id, at, idle_timeout_ms: IDLE, activity: None }
 }
 
 /// The deadline moves, with the timeout that holds from now on; no revision is raised and no event written.
@@ -23,10 +18,7 @@ pub async fn a_use_moves_the_idle_deadline_and_nothing_else(scene: Scene) {
     let ada = scene.person();
     let session = scene.login(&ada).await;
     scene.advance(20 * MINUTE);
-    let longer = Touch {
-        idle_timeout_ms: 2 * IDLE,
-        ..touch(session.id(), scene.now())
-    };
+    let longer = Touch { idle_timeout_ms: 2 * IDLE, ..touch(session.id(), scene.now()) };
     assert_eq!(scene.sessions.touch(longer).await, Ok(TouchOutcome::Touched));
     let touched = scene.current(session.id()).await;
     assert_eq!((touched.last_seen_at(), touched.idle_timeout_ms()), (scene.now(), 2 * IDLE));
@@ -44,10 +36,7 @@ pub async fn a_use_never_moves_backwards(scene: Scene) {
     let session = scene.login(&ada).await;
     let late = scene.now().plus_ms(MINUTE);
     scene.advance(10 * MINUTE);
-    assert_eq!(
-        scene.sessions.touch(touch(session.id(), scene.now())).await,
-        Ok(TouchOutcome::Touched)
-    );
+    assert_eq!(scene.sessions.touch(touch(session.id(), scene.now())).await, Ok(TouchOutcome::Touched));
     assert_eq!(scene.sessions.touch(touch(session.id(), late)).await, Ok(TouchOutcome::Gone));
     assert_eq!(scene.current(session.id()).await.last_seen_at(), scene.now());
 }
@@ -56,21 +45,12 @@ pub async fn a_use_never_moves_backwards(scene: Scene) {
 pub async fn a_use_of_nothing_is_gone(scene: Scene) {
     let ada = scene.person();
     let unknown = scene.session(&ada).id;
-    assert_eq!(
-        scene.sessions.touch(touch(unknown, scene.now())).await,
-        Ok(TouchOutcome::Gone)
-    );
+    assert_eq!(scene.sessions.touch(touch(unknown, scene.now())).await, Ok(TouchOutcome::Gone));
     let (ended, rested) = (scene.login(&ada).await, scene.login(&ada).await);
     scene.end_one(&ended).await;
-    assert_eq!(
-        scene.sessions.touch(touch(ended.id(), scene.now())).await,
-        Ok(TouchOutcome::Gone)
-    );
+    assert_eq!(scene.sessions.touch(touch(ended.id(), scene.now())).await, Ok(TouchOutcome::Gone));
     scene.advance(IDLE + HOUR);
-    assert_eq!(
-        scene.sessions.touch(touch(rested.id(), scene.now())).await,
-        Ok(TouchOutcome::Gone)
-    );
+    assert_eq!(scene.sessions.touch(touch(rested.id(), scene.now())).await, Ok(TouchOutcome::Gone));
     assert!(matches!(scene.find(&rested).await, FindOutcome::Ended { .. }));
 }
 
@@ -81,20 +61,9 @@ pub async fn a_use_survives_the_next_command(scene: Scene) {
     scene.advance(25 * MINUTE);
     let used_at = scene.now();
     let activity = Some("/orders".into());
-    scene
-        .sessions
-        .touch(Touch {
-            activity,
-            ..touch(session.id(), used_at)
-        })
-        .await
-        .expect("touch answers");
+    scene.sessions.touch(Touch { activity, ..touch(session.id(), used_at) }).await.expect("touch answers");
     scene.advance(25 * MINUTE);
-    let command = SetData {
-        id: session.id(),
-        expected: session.revision(),
-        data: vec![1].into(),
-    };
+    let command = SetData { id: session.id(), expected: session.revision(), data: vec![1].into() };
     match scene.sessions.set_data(scene.cx(), command).await.expect("set_data answers") {
         SetDataOutcome::Written(written) => assert_eq!(written.last_seen_at(), used_at),
         other => panic!("it was used in between: {other:?}"),
@@ -110,19 +79,10 @@ pub async fn the_activity_trail_is_bounded(scene: Scene) {
     for step in 0..ACTIVITY_TRAIL + 3 {
         scene.advance(MINUTE);
         let activity = Some(format!("/page/{step}").into());
-        let used = scene
-            .sessions
-            .touch(Touch {
-                activity,
-                ..touch(session.id(), scene.now())
-            })
-            .await;
+        let used = scene.sessions.touch(Touch { activity, ..touch(session.id(), scene.now()) }).await;
         assert_eq!(used, Ok(TouchOutcome::Touched));
     }
     let trail = scene.current(session.id()).await.unpack().trail;
     let expected: Vec<_> = (3..ACTIVITY_TRAIL + 3).map(|step| format!("/page/{step}")).collect();
-    assert_eq!(
-        trail.iter().map(|entry| entry.activity.to_string()).collect::<Vec<_>>(),
-        expected
-    );
+    assert_eq!(trail.iter().map(|entry| entry.activity.to_string()).collect::<Vec<_>>(), expected);
 }

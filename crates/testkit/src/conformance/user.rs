@@ -11,24 +11,12 @@ use vestibule_core::{
 };
 
 async fn disable(scene: &Scene, person: &Person) -> u64 {
-    let command = DisableUser {
-        tag: person.tag,
-        user_id: person.id.clone(),
-    };
-    scene
-        .sessions
-        .disable_user(scene.cx(), command)
-        .await
-        .expect("disable answers")
-        .revoked
+    let command = DisableUser { tag: person.tag, user_id: person.id.clone() };
+    scene.sessions.disable_user(scene.cx(), command).await.expect("disable answers").revoked
 }
 
 async fn delete(scene: &Scene, person: &Person) -> DeleteOutcome {
-    scene
-        .sessions
-        .delete_user(scene.cx(), DeleteUser { tag: person.tag })
-        .await
-        .expect("delete answers")
+    scene.sessions.delete_user(scene.cx(), DeleteUser { tag: person.tag }).await.expect("delete answers")
 }
 
 /// All end, none begins, and a repeat changes nothing.
@@ -42,17 +30,8 @@ pub async fn a_disabled_user_has_no_session_and_gets_none(scene: Scene) {
     assert_eq!(disable(&scene, &ada).await, 0);
     assert_eq!(scene.count_valid(&sessions).await, 0);
     assert!(scene.is_valid(&his).await);
-    assert_eq!(
-        scene.create_under(scene.session(&ada), ROOMY).await,
-        CreateOutcome::UserDisabled
-    );
-    assert!(
-        scene
-            .ends(&ada)
-            .await
-            .iter()
-            .all(|(_, reason)| *reason == EndReason::UserDisabled)
-    );
+    assert_eq!(scene.create_under(scene.session(&ada), ROOMY).await, CreateOutcome::UserDisabled);
+    assert!(scene.ends(&ada).await.iter().all(|(_, reason)| *reason == EndReason::UserDisabled));
     let events = scene.events_of(&ada, EventType::UserDisabled).await;
     assert_eq!((events.len(), events[0].count), (1, Some(3)));
 }
@@ -62,14 +41,8 @@ pub async fn a_disabled_user_has_no_session_and_gets_none(scene: Scene) {
 pub async fn a_stranger_can_be_disabled(scene: Scene) {
     let ada = scene.person();
     assert_eq!(disable(&scene, &ada).await, 0);
-    assert_eq!(
-        scene.create_under(scene.session(&ada), ROOMY).await,
-        CreateOutcome::UserDisabled
-    );
-    assert_eq!(
-        scene.events_of(&ada, EventType::UserDisabled).await[0].subject.as_ref(),
-        Some(&ada.id)
-    );
+    assert_eq!(scene.create_under(scene.session(&ada), ROOMY).await, CreateOutcome::UserDisabled);
+    assert_eq!(scene.events_of(&ada, EventType::UserDisabled).await[0].subject.as_ref(), Some(&ada.id));
 }
 
 /// The old sessions stay ended, new ones begin.
@@ -94,13 +67,7 @@ pub async fn deleting_erases_history_and_figures(scene: Scene) {
     let sessions = scene.logins(&ada, 3).await;
     scene.end_one(&sessions[0]).await;
     scene.advance(10);
-    assert_eq!(
-        delete(&scene, &ada).await,
-        DeleteOutcome {
-            revoked: 2,
-            had_account: false
-        }
-    );
+    assert_eq!(delete(&scene, &ada).await, DeleteOutcome { revoked: 2, had_account: false });
     assert_eq!(scene.count_valid(&sessions).await, 0);
     assert!(scene.ends(&ada).await.is_empty());
     let figures = scene.sessions.analytics(ada.tag, scene.now()).await;
@@ -113,23 +80,13 @@ pub async fn deleting_erases_history_and_figures(scene: Scene) {
     for session in &sessions {
         assert!(!matches!(scene.find(session).await, FindOutcome::Found { .. }));
     }
-    let figures = scene
-        .sessions
-        .analytics(ada.tag, scene.now())
-        .await
-        .expect("analytics answers");
+    let figures = scene.sessions.analytics(ada.tag, scene.now()).await.expect("analytics answers");
     assert_eq!((figures.total, figures.active), (1, 1));
 }
 
 /// No trace of somebody who never was.
 pub async fn deleting_a_stranger_does_nothing(scene: Scene) {
     let ada = scene.person();
-    assert_eq!(
-        delete(&scene, &ada).await,
-        DeleteOutcome {
-            revoked: 0,
-            had_account: false
-        }
-    );
+    assert_eq!(delete(&scene, &ada).await, DeleteOutcome { revoked: 0, had_account: false });
     assert!(scene.timeline(&ada).await.is_empty());
 }

@@ -32,25 +32,13 @@ impl Model {
             Command::SetData(command) => user.set_data(*command).into(),
             Command::AmendSession(command) => user.amend(*command, now).into(),
             Command::RotateSession(command) => user.rotate(*command, now).into(),
-            Command::EndSessions(command) => EndOutcome {
-                revoked: user.end_selected(&command, now),
-            }
-            .into(),
-            Command::ExpireUser(_) => ExpireOutcome {
-                expired: expired.len() as u64,
-            }
-            .into(),
+            Command::EndSessions(command) => EndOutcome { revoked: user.end_selected(&command, now) }.into(),
+            Command::ExpireUser(_) => ExpireOutcome { expired: expired.len() as u64 }.into(),
             Command::DisableUser(command) => {
                 user.user_id.get_or_insert(command.user_id);
-                DisableOutcome {
-                    revoked: user.disable(now),
-                }
-                .into()
+                DisableOutcome { revoked: user.disable(now) }.into()
             }
-            Command::EnableUser(_) => EnableOutcome {
-                was_disabled: user.enable(),
-            }
-            .into(),
+            Command::EnableUser(_) => EnableOutcome { was_disabled: user.enable() }.into(),
             Command::DeleteUser(_) => return Some(self.delete(tag, now, &expired).into()),
             _ => return None,
         };
@@ -61,10 +49,7 @@ impl Model {
     }
 
     fn count_ends(&mut self, expired: &[(SessionId, EndReason)], decided: usize) {
-        let by_time = expired
-            .iter()
-            .filter(|(_, reason)| matches!(reason, EndReason::Idle | EndReason::Absolute))
-            .count();
+        let by_time = expired.iter().filter(|(_, reason)| matches!(reason, EndReason::Idle | EndReason::Absolute)).count();
         self.totals.expired_total += by_time as u64;
         self.totals.revoked_total += (expired.len() - by_time + decided) as u64;
     }
@@ -76,16 +61,9 @@ impl Model {
             user.told.push((EventType::AdminUserDeleted, None, None, Some(revoked)));
         }
         let (known, told) = (user.known, std::mem::take(&mut user.told));
-        *user = ModelUser {
-            known,
-            told,
-            ..ModelUser::default()
-        };
+        *user = ModelUser { known, told, ..ModelUser::default() };
         self.count_ends(expired, usize::try_from(revoked).expect("few sessions"));
-        DeleteOutcome {
-            revoked,
-            had_account: false,
-        }
+        DeleteOutcome { revoked, had_account: false }
     }
 }
 
@@ -99,12 +77,7 @@ impl ModelUser {
         if session.kind == SessionKind::Login {
             self.last_login_at = Some(now);
         }
-        self.told.push((
-            EventType::SessionCreated,
-            Some(session.id),
-            Some(session.kind.as_str().into()),
-            None,
-        ));
+        self.told.push((EventType::SessionCreated, Some(session.id), Some(session.kind.as_str().into()), None));
         self.sessions.push(session.clone());
         PackedSession::pack(&session)
     }
@@ -118,14 +91,10 @@ impl ModelUser {
                 return Some(evicted);
             }
             logins.sort_by_key(|session| (session.created_at, *session.id.serial()));
-            let oldest = logins
-                .first()
-                .map(|session| session.id)
-                .filter(|_| cap.policy == CapPolicy::EvictOldest);
+            let oldest = logins.first().map(|session| session.id).filter(|_| cap.policy == CapPolicy::EvictOldest);
             let Some(oldest) = oldest else {
                 let reason = Some("excess_sessions_exceeded".into());
-                self.told
-                    .push((EventType::SessionLimitExceeded, None, reason, Some(cap.limit as u64)));
+                self.told.push((EventType::SessionLimitExceeded, None, reason, Some(cap.limit as u64)));
                 return None;
             };
             evicted.push(oldest);
@@ -140,15 +109,9 @@ impl ModelUser {
             return CreateOutcome::UserDisabled;
         }
         let counts = command.session.kind == SessionKind::Login;
-        let evicted = if counts {
-            self.fit(command.cap, now)
-        } else {
-            Some(Vec::new())
-        };
+        let evicted = if counts { self.fit(command.cap, now) } else { Some(Vec::new()) };
         let Some(evicted) = evicted else {
-            return CreateOutcome::LimitReached {
-                limit: command.cap.limit,
-            };
+            return CreateOutcome::LimitReached { limit: command.cap.limit };
         };
         let id = command.session.id;
         let session = self.begin(command.session, now);
@@ -190,12 +153,7 @@ impl ModelUser {
             return HandoffOutcome::Refused;
         }
         let OpenHandoff { id, digest, expires_at } = *command;
-        self.handoffs.push(Handoff {
-            digest,
-            session: id,
-            expires_at,
-            redeemed: None,
-        });
+        self.handoffs.push(Handoff { digest, session: id, expires_at, redeemed: None });
         if self.handoffs.len() > HANDOFFS {
             self.handoffs.remove(0);
         }
@@ -222,23 +180,12 @@ impl ModelUser {
             return RedeemOutcome::Invalid;
         };
         if self.fit(command.cap, now).is_none() {
-            return RedeemOutcome::LimitReached {
-                limit: command.cap.limit,
-            };
+            return RedeemOutcome::LimitReached { limit: command.cap.limit };
         }
         let id = SessionId::from_parts(command.tag, command.serial);
         self.handoffs[place].redeemed = Some(id);
-        let RedeemHandoff {
-            digest, ip, user_agent, ..
-        } = command;
-        let session = Session {
-            id,
-            digest,
-            ip,
-            user_agent,
-            device: Device::default(),
-            ..successor(&source, now)
-        };
+        let RedeemHandoff { digest, ip, user_agent, .. } = command;
+        let session = Session { id, digest, ip, user_agent, device: Device::default(), ..successor(&source, now) };
         RedeemOutcome::Redeemed(self.begin(session, now))
     }
 
@@ -266,22 +213,14 @@ impl ModelUser {
         session.revision += 1;
         session.roles = command.roles.unwrap_or_else(|| session.roles.clone());
         session.profile = command.profile.unwrap_or_else(|| session.profile.clone());
-        if let Some(Limits {
-            idle_timeout_ms,
-            expires_at,
-        }) = command.limits
-        {
+        if let Some(Limits { idle_timeout_ms, expires_at }) = command.limits {
             (session.idle_timeout_ms, session.expires_at) = (idle_timeout_ms, expires_at);
         }
         if command.extends {
             session.last_seen_at = now;
         }
         let packed = PackedSession::pack(session);
-        let kind = if command.extends {
-            EventType::SessionExtended
-        } else {
-            EventType::SessionUpdated
-        };
+        let kind = if command.extends { EventType::SessionExtended } else { EventType::SessionUpdated };
         self.told.push((kind, Some(command.id), None, None));
         AmendOutcome::Amended(packed)
     }
@@ -315,10 +254,7 @@ impl ModelUser {
         session.digest = command.digest;
         session.rotation += 1;
         session.revision += 1;
-        session.rotated = Some(Rotation {
-            nonce: command.nonce,
-            revision: session.revision,
-        });
+        session.rotated = Some(Rotation { nonce: command.nonce, revision: session.revision });
         session.last_seen_at = now;
         let proof = command.step_up;
         if let Some(proof) = &proof {
@@ -344,11 +280,9 @@ impl ModelUser {
         let ids: Vec<SessionId> = match &command.selection {
             Selection::All { except } => return self.end_all(except, now, command.reason),
             Selection::One(id) => vec![*id],
-            Selection::Matching(filter) => self
-                .live()
-                .filter(|session| matches(filter, session))
-                .map(|session| session.id)
-                .collect(),
+            Selection::Matching(filter) => {
+                self.live().filter(|session| matches(filter, session)).map(|session| session.id).collect()
+            }
         };
         let mut revoked = 0;
         for id in ids {
@@ -370,11 +304,7 @@ impl ModelUser {
             let orphaned = session.kind == SessionKind::Share && session.parent.is_some_and(|parent| !except.contains(&parent));
             except.contains(&session.id) && !orphaned
         };
-        let ids: Vec<SessionId> = self
-            .live()
-            .filter(|session| !stays(session))
-            .map(|session| session.id)
-            .collect();
+        let ids: Vec<SessionId> = self.live().filter(|session| !stays(session)).map(|session| session.id).collect();
         for id in &ids {
             if let Some(session) = self.live_mut(*id) {
                 session.ended = Some(vestibule_core::session::Ended { at: now, reason });
@@ -383,8 +313,7 @@ impl ModelUser {
         let count = ids.len() as u64;
         if count > 0 {
             let only = (count == 1).then(|| ids[0]);
-            self.told
-                .push((EventType::SessionEnded, only, Some(reason.as_str().into()), Some(count)));
+            self.told.push((EventType::SessionEnded, only, Some(reason.as_str().into()), Some(count)));
         }
         count
     }

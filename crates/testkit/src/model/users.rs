@@ -54,9 +54,7 @@ impl ModelUser {
     }
 
     pub(crate) fn live_mut(&mut self, id: SessionId) -> Option<&mut Session> {
-        self.sessions
-            .iter_mut()
-            .find(|session| session.id == id && session.ended.is_none())
+        self.sessions.iter_mut().find(|session| session.id == id && session.ended.is_none())
     }
 
     /// Why a session that has not been ended is not valid, if it is not.
@@ -64,9 +62,7 @@ impl ModelUser {
         expired(session, now).or_else(|| {
             let parent = session.parent.filter(|_| session.kind == SessionKind::Share)?;
             let parent = self.live().find(|candidate| candidate.id == parent);
-            parent
-                .is_none_or(|parent| expired(parent, now).is_some())
-                .then_some(EndReason::ParentEnded)
+            parent.is_none_or(|parent| expired(parent, now).is_some()).then_some(EndReason::ParentEnded)
         })
     }
 
@@ -77,16 +73,11 @@ impl ModelUser {
     /// Ends one session and its children, without events. Returns those that ended, the session first.
     pub(crate) fn end(&mut self, id: SessionId, now: Timestamp, reason: EndReason) -> Vec<(SessionId, EndReason)> {
         let mut over = vec![(id, reason)];
-        let children = self
-            .live()
-            .filter(|session| session.kind == SessionKind::Share && session.parent == Some(id));
+        let children = self.live().filter(|session| session.kind == SessionKind::Share && session.parent == Some(id));
         over.extend(children.map(|session| (session.id, EndReason::ParentEnded)));
         for (id, reason) in &over {
             if let Some(session) = self.live_mut(*id) {
-                session.ended = Some(Ended {
-                    at: now,
-                    reason: *reason,
-                });
+                session.ended = Some(Ended { at: now, reason: *reason });
             }
         }
         over
@@ -122,52 +113,28 @@ impl Model {
             return FindOutcome::Unknown { user_known: false };
         };
         for session in user.live() {
-            let previous = session
-                .previous
-                .as_ref()
-                .is_some_and(|previous| previous.digest == digest && now < previous.until);
+            let previous = session.previous.as_ref().is_some_and(|previous| previous.digest == digest && now < previous.until);
             if session.digest != digest && !previous {
                 continue;
             }
             return match user.lapse(session, now) {
-                Some(reason) => FindOutcome::Ended {
-                    reason,
-                    id: Some(session.id),
-                    unnoticed: true,
-                },
+                Some(reason) => FindOutcome::Ended { reason, id: Some(session.id), unnoticed: true },
                 None => {
-                    let generation = if session.digest == digest {
-                        Generation::Current
-                    } else {
-                        Generation::Previous
-                    };
-                    FindOutcome::Found {
-                        session: PackedSession::pack(session),
-                        generation,
-                    }
+                    let generation = if session.digest == digest { Generation::Current } else { Generation::Previous };
+                    FindOutcome::Found { session: PackedSession::pack(session), generation }
                 }
             };
         }
-        let ended = user
-            .sessions
-            .iter()
-            .find(|session| session.ended.is_some() && session.digest == digest);
+        let ended = user.sessions.iter().find(|session| session.ended.is_some() && session.digest == digest);
         match ended.and_then(|session| Some((session.id, session.ended?.reason))) {
-            Some((id, reason)) => FindOutcome::Ended {
-                reason,
-                id: Some(id),
-                unnoticed: false,
-            },
+            Some((id, reason)) => FindOutcome::Ended { reason, id: Some(id), unnoticed: false },
             None => FindOutcome::Unknown { user_known: user.known },
         }
     }
 
     /// See [`vestibule_core::session::SessionStore::list`].
     pub(crate) fn list(&self, tag: UserTag, now: Timestamp) -> Vec<PackedSession> {
-        self.users
-            .get(&tag)
-            .map(|user| user.valid(now).into_iter().map(PackedSession::pack).collect())
-            .unwrap_or_default()
+        self.users.get(&tag).map(|user| user.valid(now).into_iter().map(PackedSession::pack).collect()).unwrap_or_default()
     }
 
     /// The ended sessions of a user, newest end first.
@@ -218,11 +185,7 @@ impl Model {
 
     /// See [`vestibule_core::session::SessionStore::users`].
     pub(crate) fn users(&self) -> Vec<UserTag> {
-        self.users
-            .iter()
-            .filter(|(_, user)| user.live().next().is_some())
-            .map(|(tag, _)| *tag)
-            .collect()
+        self.users.iter().filter(|(_, user)| user.live().next().is_some()).map(|(tag, _)| *tag).collect()
     }
 
     /// See [`vestibule_core::session::SessionStore::touch`].
@@ -230,10 +193,7 @@ impl Model {
         let Some(user) = self.users.get_mut(&touch.id.tag()) else {
             return TouchOutcome::Gone;
         };
-        let valid = user
-            .valid(touch.at)
-            .iter()
-            .any(|session| session.id == touch.id && session.last_seen_at <= touch.at);
+        let valid = user.valid(touch.at).iter().any(|session| session.id == touch.id && session.last_seen_at <= touch.at);
         let Some(session) = user.live_mut(touch.id).filter(|_| valid) else {
             return TouchOutcome::Gone;
         };
@@ -241,10 +201,7 @@ impl Model {
         session.idle_timeout_ms = touch.idle_timeout_ms;
         session.touches += 1;
         if let Some(activity) = &touch.activity {
-            session.trail.push(Activity {
-                at: touch.at,
-                activity: activity.clone(),
-            });
+            session.trail.push(Activity { at: touch.at, activity: activity.clone() });
             if session.trail.len() > ACTIVITY_TRAIL {
                 session.trail.remove(0);
             }

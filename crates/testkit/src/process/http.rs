@@ -50,12 +50,7 @@ impl Request {
     /// A request.
     #[must_use]
     pub fn new(method: &str, target: &str) -> Self {
-        Self {
-            method: method.into(),
-            target: target.into(),
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
+        Self { method: method.into(), target: target.into(), headers: Vec::new(), body: Vec::new() }
     }
 
     /// Adds a header beside those of the same name.
@@ -86,8 +81,7 @@ impl Request {
     /// Sets a body of JSON and its type.
     #[must_use]
     pub fn json(self, body: &Value) -> Self {
-        self.header("Content-Type", "application/json")
-            .body(body.to_string().as_bytes())
+        self.header("Content-Type", "application/json").body(body.to_string().as_bytes())
     }
 
     /// Sets the body.
@@ -103,8 +97,7 @@ impl Request {
     /// Where no answer comes.
     #[must_use]
     pub fn send(&self, address: &str) -> Response {
-        self.try_send(address)
-            .unwrap_or_else(|error| panic!("{} {} at {address}: {error}", self.method, self.target))
+        self.try_send(address).unwrap_or_else(|error| panic!("{} {} at {address}: {error}", self.method, self.target))
     }
 
     /// Sends it to somebody who may not be there.
@@ -150,11 +143,7 @@ impl Response {
     /// All headers of a name.
     #[must_use]
     pub fn headers_named(&self, name: &str) -> Vec<&str> {
-        self.headers
-            .iter()
-            .filter(|(held, _)| held.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
-            .collect()
+        self.headers.iter().filter(|(held, _)| held.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str()).collect()
     }
 
     /// The value of a cookie that is set.
@@ -195,9 +184,7 @@ impl Response {
     #[must_use]
     pub fn code(&self) -> String {
         let problem: Option<Value> = serde_json::from_slice(&self.body).ok();
-        problem
-            .and_then(|problem| Some(problem.get("code")?.as_str()?.to_owned()))
-            .unwrap_or_default()
+        problem.and_then(|problem| Some(problem.get("code")?.as_str()?.to_owned())).unwrap_or_default()
     }
 }
 
@@ -220,11 +207,7 @@ impl Connection {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER))?;
         stream.set_write_timeout(Some(ANSWER))?;
-        Ok(Self {
-            stream,
-            host,
-            unread: Vec::new(),
-        })
+        Ok(Self { stream, host, unread: Vec::new() })
     }
 
     /// Sends a request and reads its answer.
@@ -256,11 +239,7 @@ impl Connection {
     pub fn read(&mut self, without_body: bool) -> Result<Response> {
         let head = self.read_until(b"\r\n\r\n")?;
         let (status, headers) = parse_head(&head)?;
-        let mut response = Response {
-            status,
-            headers,
-            body: Vec::new(),
-        };
+        let mut response = Response { status, headers, body: Vec::new() };
         if without_body || matches!(status, 100..200 | 204 | 304) {
             return Ok(response);
         }
@@ -276,11 +255,7 @@ impl Connection {
         let mut buffer = [0; 16 * 1024];
         let count = self.stream.read(&mut buffer)?;
         self.unread.extend_from_slice(&buffer[..count]);
-        if self.unread.len() > ANSWER_BYTES {
-            Err(malformed("answer, too large"))
-        } else {
-            Ok(count)
-        }
+        if self.unread.len() > ANSWER_BYTES { Err(malformed("answer, too large")) } else { Ok(count) }
     }
 
     fn read_until(&mut self, end: &[u8]) -> Result<Vec<u8>> {
@@ -333,9 +308,7 @@ fn malformed(what: &str) -> Error {
 fn parse_head(head: &[u8]) -> Result<(u16, Vec<(String, String)>)> {
     let head = String::from_utf8_lossy(head);
     let mut lines = head.split("\r\n").filter(|line| !line.is_empty());
-    let status = lines
-        .next()
-        .and_then(|line| line.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok());
+    let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok());
     let status = status.ok_or_else(|| malformed("status line"))?;
     let header = |line: &str| {
         let (name, value) = line.split_once(':').ok_or_else(|| malformed("header"))?;

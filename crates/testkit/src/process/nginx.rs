@@ -42,21 +42,12 @@ impl Nginx {
     }
 
     fn try_start(http_block: &str, server_block: &str) -> Option<Self> {
-        let dir = tempfile::Builder::new()
-            .prefix("vestibule-nginx-")
-            .tempdir()
-            .expect("a folder for nginx");
+        let dir = tempfile::Builder::new().prefix("vestibule-nginx-").tempdir().expect("a folder for nginx");
         let port = free_port();
         let file = dir.path().join("nginx.conf");
         std::fs::write(&file, configuration(port, http_block, server_block)).expect("a file in the test's folder");
         let mut command = Command::new("nginx");
-        command
-            .arg("-p")
-            .arg(dir.path())
-            .arg("-c")
-            .arg(&file)
-            .arg("-e")
-            .arg(dir.path().join("error.log"));
+        command.arg("-p").arg(dir.path()).arg("-c").arg(&file).arg("-e").arg(dir.path().join("error.log"));
         let mut program = Program::start("nginx", &mut command, dir.path());
         let listens = wait_for(START, || match program.ended() {
             Some(_) => Some(false),
@@ -64,11 +55,7 @@ impl Nginx {
         });
         let log = std::fs::read_to_string(dir.path().join("error.log")).unwrap_or_default();
         match listens {
-            Some(true) => Some(Self {
-                address: format!("http://127.0.0.1:{port}"),
-                program,
-                dir,
-            }),
+            Some(true) => Some(Self { address: format!("http://127.0.0.1:{port}"), program, dir }),
             Some(false) if log.contains("Address already in use") => None,
             _ => panic!("nginx does not listen\n{log}{}", program.stderr()),
         }

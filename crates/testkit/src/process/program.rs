@@ -38,17 +38,9 @@ impl Program {
             let file = File::options().create(true).append(true).open(folder.join(file));
             Stdio::from(file.expect("a file in the test's folder"))
         };
-        let started = command
-            .stdin(Stdio::null())
-            .stdout(log("stdout.log"))
-            .stderr(log("stderr.log"))
-            .spawn();
+        let started = command.stdin(Stdio::null()).stdout(log("stdout.log")).stderr(log("stderr.log")).spawn();
         let child = started.unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
-        Self {
-            name,
-            child,
-            folder: folder.into(),
-        }
+        Self { name, child, folder: folder.into() }
     }
 
     /// Its process id.
@@ -128,7 +120,5 @@ impl Drop for Program {
 }
 
 fn read_log(folder: &Path, file: &str) -> String {
-    std::fs::read(folder.join(file))
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default()
+    std::fs::read(folder.join(file)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }

@@ -95,10 +95,7 @@ impl Server {
     /// # Panics
     /// Where it neither ends nor gets ready in time.
     pub fn try_start(options: ServerOptions) -> Result<Self, Refused> {
-        let dir = tempfile::Builder::new()
-            .prefix("vestibule-test-")
-            .tempdir()
-            .expect("a folder for the test");
+        let dir = tempfile::Builder::new().prefix("vestibule-test-").tempdir().expect("a folder for the test");
         std::fs::create_dir(dir.path().join("data")).expect("a folder for the data");
         if let Some(text) = &options.config {
             std::fs::write(dir.path().join("vestibule.toml"), text).expect("a file in the test's folder");
@@ -106,15 +103,7 @@ impl Server {
         let (secret, key) = (random_text("test-secret-"), random_text("vk_test_"));
         let mut program = launch(&options, dir.path(), &secret, &key);
         let (public, management) = await_ready(&mut program, 0)?;
-        Ok(Self {
-            public,
-            management,
-            key,
-            dir,
-            options,
-            secret,
-            program,
-        })
+        Ok(Self { public, management, key, dir, options, secret, program })
     }
 
     /// The folder with the record.
@@ -163,10 +152,7 @@ impl Server {
     /// Where it does not come back.
     pub fn restart(&mut self) {
         if let Err(refused) = self.try_restart() {
-            panic!(
-                "the server did not come back: {}\n{}{}",
-                refused.status, refused.stdout, refused.stderr
-            );
+            panic!("the server did not come back: {}\n{}{}", refused.status, refused.stdout, refused.stderr);
         }
     }
 
@@ -190,10 +176,7 @@ impl Server {
     pub fn command(&self) -> Command {
         let mut command = Command::new(binary());
         command.env_clear().current_dir(self.dir.path());
-        command
-            .env("VESTIBULE_URL", &self.management)
-            .env("VESTIBULE_KEY", &self.key)
-            .env("HOME", self.dir.path());
+        command.env("VESTIBULE_URL", &self.management).env("VESTIBULE_KEY", &self.key).env("HOME", self.dir.path());
         command
     }
 }
@@ -207,9 +190,7 @@ fn launch(options: &ServerOptions, dir: &Path, secret: &str, key: &str) -> Progr
     command.args(&options.args).env_clear().current_dir(dir);
     command.env("HOME", dir).env("VESTIBULE_DATA_DIR", dir.join("data"));
     command.env("VESTIBULE_SECRET", secret).env("VESTIBULE_MANAGEMENT__KEY", key);
-    command
-        .env("VESTIBULE_PUBLIC__LISTEN", "127.0.0.1:0")
-        .env("VESTIBULE_MANAGEMENT__LISTEN", "127.0.0.1:0");
+    command.env("VESTIBULE_PUBLIC__LISTEN", "127.0.0.1:0").env("VESTIBULE_MANAGEMENT__LISTEN", "127.0.0.1:0");
     command.envs(options.env.iter().map(|(name, value)| (name, value)));
     Program::start("vestibule", &mut command, dir)
 }
@@ -226,30 +207,17 @@ fn await_ready(program: &mut Program, printed: usize) -> Result<(String, String)
             }
         }
         let status = program.ended()?;
-        Some(Err(Refused {
-            status,
-            stdout: program.stdout(),
-            stderr: program.stderr(),
-        }))
+        Some(Err(Refused { status, stdout: program.stdout(), stderr: program.stderr() }))
     });
     addresses.unwrap_or_else(|| panic!("the server is not ready in time\n{}{}", program.stdout(), program.stderr()))
 }
 
 /// The address in a line such as `public  listening on http://127.0.0.1:8378`.
 fn address(stdout: &str, listener: &str) -> Option<String> {
-    let line = stdout
-        .lines()
-        .find(|line| line.trim_start().starts_with(listener) && line.contains(" listening on "))?;
+    let line = stdout.lines().find(|line| line.trim_start().starts_with(listener) && line.contains(" listening on "))?;
     let from = line.find("http://")?;
     let complete = stdout.contains(&format!("{line}\n"));
-    complete.then(|| {
-        line[from..]
-            .split_whitespace()
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches('/')
-            .to_owned()
-    })
+    complete.then(|| line[from..].split_whitespace().next().unwrap_or_default().trim_end_matches('/').to_owned())
 }
 
 /// The built server: `VESTIBULE_BIN`, what cargo names in tests of its package, or the one beside the test.
@@ -263,12 +231,7 @@ fn binary() -> PathBuf {
         }
     }
     let test = std::env::current_exe().expect("a test has a path");
-    let beside = test
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|folder| folder.join("vestibule"))
-        .find(|path| path.is_file());
+    let beside = test.ancestors().skip(1).take(2).map(|folder| folder.join("vestibule")).find(|path| path.is_file());
     beside.expect("the server is built: cargo build -p vestibule-server")
 }
 
