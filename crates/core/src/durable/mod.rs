@@ -1,1 +1,312 @@
-//! .
+//! The record decides, the state is a projection: [`Durable`] joins the two behind the same ports.
+//!
+//! * A change goes to the record. When it is committed, the user as it is then is projected to the state, and only then is
+//!   the caller answered. A crash between the two costs a miss, never a lie: the state forgets nothing that it does not read
+//!   again from the record.
+//! * A lookup reads the state. Where the state does not hold the user, the record is read once and projected.
+//! * Uses of sessions go to the state at once and to the record in batches ([`Durable::flush`]); a command of the same user
+//!   takes the waiting ones along, so the record decides on what this process knows.
+//!
+//! Changes run in a task of their own: a caller that goes away leaves no commit unprojected.
+
+mod negative;
+mod pending;
+
+use crate::{
+    Answer,
+    account::{Account, AccountStore, Email, command::*},
+    bounds,
+    fault::Fault,
+    id::{SessionId, UserTag},
+    record::{Decided, Projected, Record, Request, State, UserSnapshot},
+    session::{PackedSession, SessionStore, TokenDigest, command::*, transition},
+    stats::Stats,
+    time::Timestamp,
+    user::{Context, UserAggregate, command::*},
+};
+use negative::Negatives;
+use pending::Pending;
+use std::{
+    sync::Arc,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+/// A record and its projection, as one store.
+#[derive(Clone)]
+pub struct Durable(Arc<Joined>);
+
+struct Joined {
+    record: Arc<dyn Record>,
+    state: Arc<dyn State>,
+    deadline: Duration,
+    pending: Pending,
+    negatives: Negatives,
+    record_faults: AtomicU64,
+}
+
+impl Durable {
+    /// Joins a record and a state. `deadline` bounds every call; a write that exceeds it ends as [`Fault::Timeout`] for the
+    /// caller and is finished nevertheless.
+    #[must_use]
+    pub fn new(record: Arc<dyn Record>, state: Arc<dyn State>, deadline: Duration) -> Self {
+        let record_faults = AtomicU64::new(0);
+        let (pending, negatives) = (Pending::default(), Negatives::default());
+        Self(Arc::new(Joined { record, state, deadline, pending, negatives, record_faults }))
+    }
+
+    /// Faults of the record in a row; zero while it is well.
+    #[must_use]
+    pub fn record_faults(&self) -> u64 {
+        self.0.record_faults.load(Ordering::Relaxed)
+    }
+
+    /// Writes the uses that wait for the record, in bounded batches. Called about once a second and at the end.
+    ///
+    /// # Errors
+    /// A fault of the record; what was not written waits on.
+    pub async fn flush(&self) -> Result<usize, Fault> {
+        let mut written = 0;
+        loop {
+            let batch = self.0.pending.batch(bounds::TOUCH_BATCH);
+            if batch.is_empty() {
+                return Ok(written);
+            }
+            self.0.record.touch(batch.clone()).await?;
+            self.0.pending.remove(&batch);
+            written += batch.len();
+        }
+    }
+
+    fn run<C: UserCommand>(&self, cx: Context, command: C) -> Answer<'_, C::Outcome> {
+        let joined = self.0.clone();
+        Box::pin(async move {
+            let deadline = joined.deadline;
+            let task = tokio::spawn(async move { joined.decide(cx, command.into()).await });
+            let decided = match tokio::time::timeout(deadline, task).await {
+                Ok(Ok(decided)) => decided?,
+                Ok(Err(_)) => return Err(Fault::Unavailable("a task of the store ended early".into())),
+                Err(_) => return Err(Fault::Timeout),
+            };
+            C::Outcome::try_from(decided).map_err(|_| Fault::Corrupt("the record answered another command".into()))
+        })
+    }
+
+    fn read<'a, T: Send + 'a>(&self, read: impl Future<Output = Result<T, Fault>> + Send + 'a) -> Answer<'a, T> {
+        let deadline = self.0.deadline;
+        Box::pin(async move { tokio::time::timeout(deadline, read).await.unwrap_or(Err(Fault::Timeout)) })
+    }
+}
+
+impl Joined {
+    async fn decide(&self, cx: Context, command: Command) -> Result<Outcome, Fault> {
+        let touches = self.pending.of(command.tag());
+        let request = Request { cx, touches: touches.clone(), command };
+        let decided = self.watch(self.record.decide(vec![request]).await)?;
+        let Some(Decided { outcome, snapshot }) = decided.into_iter().next() else {
+            return Err(Fault::Corrupt("the record answered nothing".into()));
+        };
+        if let Some(snapshot) = snapshot {
+            self.pending.remove(&touches);
+            // `Stale` leaves the user out of the state, which is a miss and not a lie.
+            self.state.project(snapshot).await?;
+        }
+        Ok(outcome)
+    }
+
+    fn watch<T>(&self, answer: Result<T, Fault>) -> Result<T, Fault> {
+        match &answer {
+            Ok(_) => self.record_faults.store(0, Ordering::Relaxed),
+            Err(fault) => {
+                self.record_faults.fetch_add(1, Ordering::Relaxed);
+                metrics::counter!("vestibule_record_faults_total", "class" => fault.class()).increment(1);
+            }
+        }
+        answer
+    }
+
+    /// Reads a user from the record into the state. The answer is what a reader may rely on now.
+    async fn load(&self, tag: UserTag) -> Result<UserAggregate, Fault> {
+        for _ in 0..bounds::CAS_TRIES {
+            let mut snapshot = self.watch(self.record.load_user(tag).await)?;
+            for touch in self.pending.of(tag) {
+                transition::catch_up(&mut snapshot.user, &touch);
+            }
+            let UserSnapshot { user, .. } = &snapshot;
+            if user.revision == 0 {
+                return Ok(snapshot.user);
+            }
+            let user = user.clone();
+            match self.state.project(snapshot).await? {
+                Projected::Applied => return Ok(user),
+                Projected::Older => {
+                    if let Some(newer) = self.state.user(tag).await? {
+                        return Ok(newer);
+                    }
+                }
+                Projected::Stale => {}
+            }
+        }
+        Err(Fault::Unavailable("a user changes faster than they can be read".into()))
+    }
+
+    async fn user(&self, tag: UserTag) -> Result<UserAggregate, Fault> {
+        match self.state.user(tag).await? {
+            Some(user) => Ok(user),
+            None => self.load(tag).await,
+        }
+    }
+
+    /// What the record knows of a token that the state cannot place.
+    async fn find_on_record(&self, tag: UserTag, digest: TokenDigest, now: Timestamp) -> Result<FindOutcome, Fault> {
+        if let Some(known) = self.negatives.get(&digest, now) {
+            return Ok(known);
+        }
+        let user = self.user(tag).await?;
+        let mut outcome = transition::find(&user, &digest, now);
+        if outcome == (FindOutcome::Unknown { user_known: true })
+            && let Some(ended) = self.watch(self.record.find_ended(tag, digest).await)?
+            && let Some(end) = ended.ended()
+        {
+            outcome = FindOutcome::Ended { reason: end.reason, id: Some(ended.id()), unnoticed: false };
+        }
+        if !matches!(outcome, FindOutcome::Found { .. }) {
+            self.negatives.put(digest, outcome.clone(), now);
+        }
+        Ok(outcome)
+    }
+
+    async fn touch(&self, touch: Touch) -> Result<TouchOutcome, Fault> {
+        let mut noted = self.state.touch(touch.clone()).await?;
+        if noted.is_none() {
+            self.load(touch.id.tag()).await?;
+            noted = self.state.touch(touch.clone()).await?;
+        }
+        if noted == Some(TouchOutcome::Touched) {
+            self.pending.add(touch);
+        }
+        Ok(noted.unwrap_or(TouchOutcome::Gone))
+    }
+}
+
+impl SessionStore for Durable {
+    fn find(&self, tag: UserTag, digest: TokenDigest, now: Timestamp) -> Answer<'_, FindOutcome> {
+        Box::pin(async move {
+            // The usual case: one read of the state, which keeps its own deadline, and no timer.
+            if let Some(held) = self.0.state.find(tag, digest, now).await?
+                && !matches!(held, FindOutcome::Unknown { .. })
+            {
+                return Ok(held);
+            }
+            self.read(self.0.find_on_record(tag, digest, now)).await
+        })
+    }
+
+    fn get(&self, id: SessionId, now: Timestamp) -> Answer<'_, GetOutcome> {
+        self.read(async move {
+            let user = self.0.user(id.tag()).await?;
+            Ok(user.valid(id, now).map_or(GetOutcome::Missing, |session| GetOutcome::Live(session.clone())))
+        })
+    }
+
+    fn list(&self, tag: UserTag, now: Timestamp) -> Answer<'_, Vec<PackedSession>> {
+        self.read(async move { Ok(self.0.user(tag).await?.valid_sessions(now).cloned().collect()) })
+    }
+
+    fn history(&self, tag: UserTag, before: Option<(Timestamp, SessionId)>, limit: usize) -> Answer<'_, Vec<PackedSession>> {
+        self.read(self.0.record.history(tag, before, limit))
+    }
+
+    fn analytics(&self, tag: UserTag, now: Timestamp) -> Answer<'_, UserAnalytics> {
+        self.read(async move { Ok(transition::analytics(&self.0.user(tag).await?, now)) })
+    }
+
+    fn stats(&self) -> Answer<'_, Stats> {
+        self.read(self.0.record.stats())
+    }
+
+    fn due(&self, now: Timestamp, limit: usize) -> Answer<'_, Vec<UserTag>> {
+        Box::pin(async move {
+            self.flush().await?;
+            self.0.record.due(now, limit).await
+        })
+    }
+
+    fn users(&self, after: Option<UserTag>, limit: usize) -> Answer<'_, Vec<UserTag>> {
+        self.0.record.users(after, limit)
+    }
+
+    fn touch(&self, touch: Touch) -> Answer<'_, TouchOutcome> {
+        self.read(self.0.touch(touch))
+    }
+
+    fn create(&self, cx: Context, command: CreateSession) -> Answer<'_, CreateOutcome> {
+        self.run(cx, command)
+    }
+
+    fn share(&self, cx: Context, command: ShareSession) -> Answer<'_, ShareOutcome> {
+        self.run(cx, command)
+    }
+
+    fn open_handoff(&self, cx: Context, command: OpenHandoff) -> Answer<'_, HandoffOutcome> {
+        self.run(cx, command)
+    }
+
+    fn redeem(&self, cx: Context, command: RedeemHandoff) -> Answer<'_, RedeemOutcome> {
+        self.run(cx, command)
+    }
+
+    fn set_data(&self, cx: Context, command: SetData) -> Answer<'_, SetDataOutcome> {
+        self.run(cx, command)
+    }
+
+    fn amend(&self, cx: Context, command: AmendSession) -> Answer<'_, AmendOutcome> {
+        self.run(cx, command)
+    }
+
+    fn rotate(&self, cx: Context, command: RotateSession) -> Answer<'_, RotateOutcome> {
+        self.run(cx, command)
+    }
+
+    fn end(&self, cx: Context, command: EndSessions) -> Answer<'_, EndOutcome> {
+        self.run(cx, command)
+    }
+
+    fn expire(&self, cx: Context, command: ExpireUser) -> Answer<'_, ExpireOutcome> {
+        self.run(cx, command)
+    }
+
+    fn disable_user(&self, cx: Context, command: DisableUser) -> Answer<'_, DisableOutcome> {
+        self.run(cx, command)
+    }
+
+    fn enable_user(&self, cx: Context, command: EnableUser) -> Answer<'_, EnableOutcome> {
+        self.run(cx, command)
+    }
+
+    fn delete_user(&self, cx: Context, command: DeleteUser) -> Answer<'_, DeleteOutcome> {
+        self.run(cx, command)
+    }
+}
+
+impl AccountStore for Durable {
+    fn by_email(&self, email: Email) -> Answer<'_, Option<Account>> {
+        self.read(self.0.record.account_by_email(email))
+    }
+
+    fn by_tag(&self, tag: UserTag) -> Answer<'_, Option<Account>> {
+        self.read(self.0.record.account_by_tag(tag))
+    }
+
+    fn register(&self, cx: Context, command: Register) -> Answer<'_, RegisterOutcome> {
+        self.run(cx, command)
+    }
+
+    fn change_password(&self, cx: Context, command: ChangePassword) -> Answer<'_, ChangePasswordOutcome> {
+        self.run(cx, command)
+    }
+
+    fn replace_hash(&self, cx: Context, command: ReplaceHash) -> Answer<'_, ReplaceHashOutcome> {
+        self.run(cx, command)
+    }
+}

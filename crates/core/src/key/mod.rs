@@ -1,9 +1,11 @@
 //! Management keys: bearer secrets of backends and operators, with scopes. Stored as digests, shown once.
 
 mod scope;
+mod service;
 
 
 pub use scope::{Scope, Scopes, UnknownScope};
+pub use service::{CreateKeyOutcome, Keys, NewKey, Verified};
 
 
 use crate::{Answer, time::Timestamp};

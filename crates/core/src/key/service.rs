@@ -1,1 +1,168 @@
-//! .
+//! Making, checking and deleting management keys.
+
+use super::{InsertKeyOutcome, KeyRecord, KeyStore, Scopes};
+use crate::{
+    bounds,
+    event::{Event, EventType, Observer, Origin},
+    fault::Fault,
+    id::random,
+    time::{Clock, Timestamp},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use parking_lot::RwLock;
+use sha2::{Digest as _, Sha256};
+use std::{collections::HashMap, sync::Arc};
+use zeroize::Zeroizing;
+
+/// How long a list of keys is believed before the store is asked again: a key that another node deleted dies within it.
+const BELIEVED_MS: u64 = 1_000;
+/// Length of a key's text: `vk_` and 32 bytes in base64url.
+const TEXT: usize = 3 + 43;
+
+/// What is asked of a new key.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// What people call it.
+    pub name: Box<str>,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// When it is no longer taken.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// How [`Keys::create`] ended.
+pub enum CreateKeyOutcome {
+    /// The key: its text is shown this once.
+    Created {
+        /// What is kept of it.
+        record: KeyRecord,
+        /// The secret text.
+        text: Zeroizing<String>,
+    },
+    /// There are as many as allowed.
+    Full,
+    /// Nobody gives more than they have.
+    BeyondOwn,
+}
+
+/// Who presented a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// `key:<id>`, for events; `key:bootstrap` for the configured key.
+    pub actor: Box<str>,
+    /// What it may do.
+    pub scopes: Scopes,
+}
+
+/// The management keys of a deployment.
+pub struct Keys {
+    store: Arc<dyn KeyStore>,
+    bootstrap: Option<[u8; 32]>,
+    observer: Observer,
+    clock: Clock,
+    known: RwLock<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    by_digest: HashMap<[u8; 32], KeyRecord>,
+    read_at: Timestamp,
+}
+
+impl Keys {
+    /// Keys in a store, and a configured bootstrap key of all scopes that is never stored.
+    #[must_use]
+    pub fn new(store: Arc<dyn KeyStore>, bootstrap: Option<&str>, observer: Observer, clock: Clock) -> Self {
+        Self { store, bootstrap: bootstrap.map(digest), observer, clock, known: RwLock::default() }
+    }
+
+    /// Who presents this text; `None` for anything that is no valid key. At most one read a second.
+    ///
+    /// # Errors
+    /// A fault of the store, where the keys have not been read within the last second; the bootstrap key needs no store.
+    pub async fn verify(&self, text: &str, origin: &Origin) -> Result<Option<Verified>, Fault> {
+        let presented = digest(text);
+        // Digests are compared, not secrets: what their comparison leaks leads to no text.
+        if self.bootstrap.is_some_and(|bootstrap| bootstrap == presented) {
+            return Ok(Some(Verified { actor: "key:bootstrap".into(), scopes: Scopes::all() }));
+        }
+        if text.len() != TEXT || !text.starts_with("vk_") {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let fresh = |known: &Known| now.since_ms(known.read_at) < BELIEVED_MS && now >= known.read_at && !known.read_at.is_zero();
+        if !fresh(&self.known.read()) {
+            self.reload(now).await?;
+        }
+        let found = self.known.read().by_digest.get(&presented).cloned();
+        let Some(key) = found.filter(|key| key.expires_at.is_none_or(|end| now < end)) else { return Ok(None) };
+        let actor: Box<str> = format!("key:{}", key.id).into();
+        let id = u128::from_be_bytes(presented[..16].try_into().unwrap_or_default());
+        let origin = Origin { actor: Some(actor.clone()), ..origin.clone() };
+        self.observer.note_once(id, Event::new(EventType::KeyUsed, now, &origin).because(&key.id));
+        Ok(Some(Verified { actor, scopes: key.scopes }))
+    }
+
+    async fn reload(&self, now: Timestamp) -> Result<(), Fault> {
+        let by_digest = self.store.list().await?.into_iter().map(|key| (key.digest, key)).collect();
+        *self.known.write() = Known { by_digest, read_at: now };
+        Ok(())
+    }
+
+    /// Makes a key with at most the scopes of its maker.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn create(&self, new: NewKey, maker: &Verified, origin: Origin) -> Result<CreateKeyOutcome, Fault> {
+        if !maker.scopes.covers(&new.scopes) {
+            return Ok(CreateKeyOutcome::BeyondOwn);
+        }
+        let text = Zeroizing::new(format!("vk_{}", URL_SAFE_NO_PAD.encode(random::<32>())));
+        let now = self.clock.now();
+        let record = KeyRecord {
+            id: format!("key_{}", URL_SAFE_NO_PAD.encode(random::<12>())).into(),
+            name: new.name,
+            scopes: new.scopes,
+            created_at: now,
+            expires_at: new.expires_at,
+            digest: digest(&text),
+        };
+        let event = Event::new(EventType::KeyCreated, now, &origin).because(&record.id);
+        match self.store.insert(record.clone(), event).await? {
+            InsertKeyOutcome::Full => Ok(CreateKeyOutcome::Full),
+            InsertKeyOutcome::Inserted => {
+                self.forget();
+                Ok(CreateKeyOutcome::Created { record, text })
+            }
+        }
+    }
+
+    /// All keys, oldest first.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn list(&self) -> Result<Vec<KeyRecord>, Fault> {
+        let mut keys = self.store.list().await?;
+        keys.truncate(bounds::KEYS);
+        Ok(keys)
+    }
+
+    /// Deletes a key: dead on this node at once, on others within a second. Returns whether there was one.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn delete(&self, id: &str, origin: Origin) -> Result<bool, Fault> {
+        let event = Event::new(EventType::KeyRevoked, self.clock.now(), &origin).because(id);
+        let deleted = self.store.delete(id.into(), event).await?;
+        self.forget();
+        Ok(deleted)
+    }
+
+    fn forget(&self) {
+        self.known.write().read_at = Timestamp::ZERO;
+    }
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}

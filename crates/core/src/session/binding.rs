@@ -1,6 +1,6 @@
 //! Comparison of the address and agent of a request with those a session was made with.
 
-use super::{BindingMode, Profile, Session};
+use super::{BindingMode, Profile, packed::Binding};
 use std::net::IpAddr;
 
 /// What a request shows of its client.
@@ -23,16 +23,16 @@ pub struct Mismatch {
 
 /// Compares. A session without address or agent is not bound, nor is a request that shows none.
 #[must_use]
-pub fn compare(profile: &Profile, session: &Session, client: Client<'_>) -> Option<Mismatch> {
+pub fn compare(profile: &Profile, session: &Binding<'_>, client: Client<'_>) -> Option<Mismatch> {
     let ip = match (session.ip, client.ip) {
         (Some(bound), Some(seen)) if profile.ip_binding != BindingMode::Off => {
             (!same_network(profile, bound, seen)).then_some(Mismatch { mode: profile.ip_binding, what: "ip" })
         }
         _ => None,
     };
-    let agent = match (&session.user_agent, client.user_agent) {
-        (Some(bound), Some(seen)) if profile.user_agent_binding != BindingMode::Off => {
-            let differs = **bound != *crate::session::service::cut(seen, crate::bounds::USER_AGENT_BYTES);
+    let agent = match client.user_agent {
+        Some(seen) if profile.user_agent_binding != BindingMode::Off && !session.user_agent.is_empty() => {
+            let differs = session.user_agent != crate::session::model::cut(seen, crate::bounds::USER_AGENT_BYTES);
             differs.then_some(Mismatch { mode: profile.user_agent_binding, what: "user_agent" })
         }
         _ => None,
@@ -72,11 +72,10 @@ fn same_network(profile: &Profile, a: IpAddr, b: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::packed::tests::full_session;
-
+    
     fn verdict(mode: BindingMode, bound: &str, seen: &str) -> Option<Mismatch> {
         let profile = Profile { ip_binding: mode, ..Profile::default() };
-        let session = Session { ip: Some(bound.parse().expect("an address")), ..full_session() };
+        let session = Binding { profile: "", ip: bound.parse().ok(), user_agent: "" };
         compare(&profile, &session, Client { ip: seen.parse().ok(), user_agent: None })
     }
 
@@ -99,11 +98,11 @@ mod tests {
     #[test]
     fn the_stricter_consequence_wins_and_what_is_unknown_is_not_bound() {
         let profile = Profile { user_agent_binding: BindingMode::Strict, ..Profile::default() };
-        let session = full_session();
+        let session = Binding { profile: "", ip: "127.0.0.1".parse().ok(), user_agent: "curl/8" };
         let client = Client { ip: "198.51.100.1".parse().ok(), user_agent: Some("other/1") };
         assert_eq!(compare(&profile, &session, client), Some(Mismatch { mode: BindingMode::Strict, what: "user_agent" }));
         assert_eq!(compare(&profile, &session, Client::default()), None);
-        let unbound = Session { ip: None, user_agent: None, ..session };
+        let unbound = Binding { ip: None, user_agent: "", ..session };
         assert_eq!(compare(&profile, &unbound, client), None);
     }
 }

@@ -285,3 +285,9 @@ impl Session {
         self
     }
 }
+
+/// The beginning of a text, at most `bytes` long, cut at a character boundary.
+#[must_use]
+pub fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}

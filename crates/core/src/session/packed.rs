@@ -73,6 +73,17 @@ impl fmt::Debug for PackedSession {
     }
 }
 
+/// What a session was made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binding<'a> {
+    /// The policy; empty is the default one.
+    pub profile: &'a str,
+    /// The address.
+    pub ip: Option<IpAddr>,
+    /// The agent; empty is none.
+    pub user_agent: &'a str,
+}
+
 impl PackedSession {
     /// Takes over stored bytes after reading them whole once.
     ///
@@ -276,6 +287,21 @@ impl PackedSession {
         reader.text().expect("checked when it was made");
         let count = reader.varint().expect("checked when it was made");
         (0..count).map(move |_| reader.text().expect("checked when it was made"))
+    }
+
+    /// What policy and binding look at, without decoding the rest.
+    ///
+    /// # Panics
+    /// Never: see [`Self::unpack`].
+    #[must_use]
+    pub fn binding(&self) -> Binding<'_> {
+        self.variable().binding(self.0[at::FLAGS]).expect("checked when it was made")
+    }
+
+    /// The sealed payload.
+    #[must_use]
+    pub fn data(&self) -> Box<[u8]> {
+        self.unpack().data
     }
 
     /// Whether somebody else acts as the user.
@@ -554,6 +580,27 @@ impl<'a> Reader<'a> {
         Ok((!text.is_empty()).then(|| text.into()))
     }
 
+    fn binding(mut self, flags: u8) -> Result<Binding<'a>, UnpackError> {
+        self.text()?;
+        self.skip_list()?;
+        if flags & flag::PREVIOUS != 0 {
+            self.take(32 + 6 + 1 + 6 + 6)?;
+            self.skip_list()?;
+        }
+        self.take(if flags & flag::ROTATION != 0 { 12 } else { 0 })?;
+        self.take(if flags & flag::PARENT != 0 { 12 } else { 0 })?;
+        self.skip_list()?;
+        self.skip_list()?;
+        Ok(Binding { profile: self.text()?, ip: self.address()?, user_agent: self.text()? })
+    }
+
+    fn skip_list(&mut self) -> Result<(), UnpackError> {
+        for _ in 0..self.varint()? {
+            self.text()?;
+        }
+        Ok(())
+    }
+
     fn list(&mut self) -> Result<Vec<Box<str>>, UnpackError> {
         let count = self.varint()?;
         if count > bounds::LIST_ITEMS {
@@ -682,6 +729,8 @@ pub(crate) mod tests {
         assert_eq!(packed.user_id(), Some("ada"));
         assert_eq!(packed.roles().collect::<Vec<_>>(), ["admin", "staff"]);
         assert_eq!(packed.deadline(), session.idle_expires_at());
+        let binding = Binding { profile: "staff", ip: session.ip, user_agent: "curl/8" };
+        assert_eq!(packed.binding(), binding);
         let before = Timestamp::from_millis(1_004_999);
         assert_eq!(packed.generation(&session.digest, before), Some(Generation::Current));
         let previous = TokenDigest::from_bytes([8; 32]);

@@ -27,11 +27,21 @@ pub fn find(user: &UserAggregate, digest: &TokenDigest, now: Timestamp) -> FindO
     }
 }
 
-/// Applies a touch: moves the last use of a live session forward, never back.
+/// Applies a touch: moves the last use of a valid session forward, never back.
 pub fn touch(user: &mut UserAggregate, touch: &Touch) -> TouchOutcome {
     let Some(position) = user.position(touch.id) else { return TouchOutcome::Gone };
+    if user.expiry(&user.live[position], touch.at, 0).is_some() {
+        return TouchOutcome::Gone;
+    }
+    catch_up(user, touch)
+}
+
+/// Applies a touch that a state has already judged, on a record that hears only of the latest: uses in between are not known
+/// here, so the idle deadline says nothing. The absolute one does.
+pub fn catch_up(user: &mut UserAggregate, touch: &Touch) -> TouchOutcome {
+    let Some(position) = user.position(touch.id) else { return TouchOutcome::Gone };
     let session = &user.live[position];
-    if touch.at < session.last_seen_at() || user.expiry(session, touch.at, 0).is_some() {
+    if touch.at < session.last_seen_at() || touch.at >= session.expires_at() {
         return TouchOutcome::Gone;
     }
     let touched = session.touched(touch.at, session.touches().saturating_add(1), touch.idle_timeout_ms);
@@ -39,7 +49,12 @@ pub fn touch(user: &mut UserAggregate, touch: &Touch) -> TouchOutcome {
         None => touched,
         Some(activity) => {
             let mut session = touched.unpack();
-            session.trail.push(Activity { at: touch.at, activity: activity.clone() });
+            let entry = Activity { at: touch.at, activity: activity.clone() };
+            if session.trail.contains(&entry) {
+                // The same use, heard of twice: once with a command of its user, once in a batch.
+                return TouchOutcome::Touched;
+            }
+            session.trail.push(entry);
             let surplus = session.trail.len().saturating_sub(bounds::ACTIVITY_TRAIL);
             session.trail.drain(..surplus);
             PackedSession::pack(&session)

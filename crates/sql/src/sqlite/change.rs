@@ -1,0 +1,56 @@
+//! The change log.
+
+use super::{blob, fault::Trouble, int, limit, number, tag, time};
+use rusqlite::{Row, Transaction, params, types::ValueRef};
+use vestibule_core::{id::SessionId, record::Change};
+
+pub(super) fn append(transaction: &Transaction<'_>, changes: &[Change]) -> Result<(), Trouble> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO change_log (sequence, tag, revision, at, ended_all, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for change in changes {
+        let serials: Vec<u8> = change.ended.iter().flat_map(|id| *id.serial()).collect();
+        statement.execute(params![
+            int(change.sequence),
+            change.tag.as_bytes(),
+            int(change.revision),
+            int(change.at.millis()),
+            change.ended_all,
+            (!serials.is_empty()).then_some(serials),
+        ])?;
+    }
+    Ok(())
+}
+
+/// Entries after `sequence`, in order.
+pub(super) fn since(transaction: &Transaction<'_>, sequence: u64, count: usize) -> Result<Vec<Change>, Trouble> {
+    let mut statement = transaction.prepare_cached(
+        "SELECT sequence, tag, revision, at, ended_all, ended FROM change_log WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![int(sequence), limit(count)])?;
+    let mut changes = Vec::new();
+    while let Some(row) = rows.next()? {
+        changes.push(change(row)?);
+    }
+    Ok(changes)
+}
+
+fn change(row: &Row<'_>) -> Result<Change, Trouble> {
+    let tag = tag(row, 1)?;
+    let serials = match row.get_ref(5)? {
+        ValueRef::Null => &[],
+        _ => blob(row, 5)?,
+    };
+    let (serials, []) = serials.as_chunks::<12>() else {
+        return Err(Trouble::Unreadable("an entry of the change log"));
+    };
+    Ok(Change {
+        sequence: number(row, 0)?,
+        home: tag.home(),
+        tag,
+        revision: number(row, 2)?,
+        ended: serials.iter().map(|serial| SessionId::from_parts(tag, *serial)).collect(),
+        ended_all: row.get(4)?,
+        at: time(row, 3)?,
+    })
+}

@@ -1,0 +1,185 @@
+//! A record in a folder of its own, and commands to send to it.
+
+use rusqlite::Connection;
+use std::{path::Path, sync::Arc};
+use vestibule_core::{
+    account::{Account, Email, command::Register},
+    event::Origin,
+    id::{SessionId, UserId, UserTag, random},
+    record::{Decided, Record, Request, UserSnapshot},
+    session::{
+        CapPolicy, Device, EndReason, PackedSession, Session, SessionKind, TokenDigest,
+        command::{Cap, CreateOutcome, CreateSession, EndSessions, Selection, Touch},
+    },
+    time::Timestamp,
+    user::{Context, command::Command, command::Outcome},
+};
+use vestibule_sql::{SqliteOptions, SqliteRecord};
+
+/// The time at which everything begins.
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+pub(crate) const IDLE: u64 = 30 * 60_000;
+pub(crate) const LIFETIME: u64 = 12 * 3_600_000;
+
+/// A record in a folder that goes with it.
+pub(crate) struct Scene {
+    record: Option<Arc<SqliteRecord>>,
+    options: SqliteOptions,
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        Self::with(SqliteOptions::default())
+    }
+
+    pub(crate) fn with(options: SqliteOptions) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let record = SqliteRecord::open(folder.path(), options.clone()).expect("an empty folder opens");
+        Self { record: Some(Arc::new(record)), options, folder }
+    }
+
+    pub(crate) fn record(&self) -> Arc<SqliteRecord> {
+        self.record.clone().expect("it is open")
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Closes the record. Nothing else may hold it.
+    pub(crate) fn close(&mut self) {
+        let record = self.record.take().expect("it is open");
+        drop(Arc::into_inner(record).expect("nobody else holds it"));
+    }
+
+    pub(crate) fn open(&mut self) {
+        self.record = Some(Arc::new(SqliteRecord::open(self.folder.path(), self.options.clone()).expect("it opens again")));
+    }
+
+    pub(crate) fn reopen(&mut self) {
+        self.close();
+        self.open();
+    }
+
+    /// Opens again with other options.
+    pub(crate) fn reopen_with(&mut self, options: SqliteOptions) {
+        self.options = options;
+        self.reopen();
+    }
+
+    /// A look at the file from outside.
+    pub(crate) fn file(&self) -> Connection {
+        Connection::open(self.folder.path().join("vestibule.db")).expect("the file opens")
+    }
+
+    pub(crate) fn count(&self, sql: &str) -> u64 {
+        let count: i64 = self.file().query_row(sql, [], |row| row.get(0)).expect("a count");
+        count.cast_unsigned()
+    }
+
+    pub(crate) async fn decide(&self, requests: Vec<Request>) -> Vec<Decided> {
+        self.record().decide(requests).await.expect("the record decides")
+    }
+
+    pub(crate) async fn outcome(&self, at: Timestamp, command: impl Into<Command>) -> Outcome {
+        self.decide(vec![request(at, command)]).await.remove(0).outcome
+    }
+
+    pub(crate) async fn load(&self, tag: UserTag) -> UserSnapshot {
+        self.record().load_user(tag).await.expect("the record reads")
+    }
+
+    /// Logs a user in `count` times, in one batch, a millisecond apart.
+    pub(crate) async fn logins(&self, tag: UserTag, count: u64) -> Vec<PackedSession> {
+        let creates = (0..count).map(|step| create(START.plus_ms(step), tag)).collect();
+        self.decide(creates).await.into_iter().map(created).collect()
+    }
+
+    pub(crate) async fn history(&self, tag: UserTag) -> Vec<PackedSession> {
+        self.record().history(tag, None, 100_000).await.expect("the record reads")
+    }
+}
+
+pub(crate) fn request(at: Timestamp, command: impl Into<Command>) -> Request {
+    Request { cx: Context { now: at, origin: Origin::default() }, touches: Vec::new(), command: command.into() }
+}
+
+pub(crate) fn tag(user: u8) -> UserTag {
+    UserTag::from_bytes([user; 12])
+}
+
+pub(crate) fn user_id(tag: UserTag) -> UserId {
+    UserId::new(format!("user-{}", tag.as_bytes()[0])).expect("valid")
+}
+
+pub(crate) fn session(at: Timestamp, tag: UserTag) -> Session {
+    Session {
+        id: SessionId::generate(tag),
+        user_id: Some(user_id(tag)),
+        kind: SessionKind::Login,
+        revision: 1,
+        rotation: 0,
+        digest: TokenDigest::from_bytes(random()),
+        created_at: at,
+        last_seen_at: at,
+        touches: 0,
+        idle_timeout_ms: IDLE,
+        expires_at: at.plus_ms(LIFETIME),
+        auth_time: at,
+        mfa: false,
+        mfa_at: Timestamp::ZERO,
+        remember: false,
+        roles: vec!["member".into()],
+        amr: vec!["pwd".into()],
+        scope: Vec::new(),
+        profile: "".into(),
+        ip: Some([192, 0, 2, 1].into()),
+        user_agent: Some("test/1".into()),
+        device: Device::default(),
+        parent: None,
+        label: None,
+        actor: None,
+        previous: None,
+        rotated: None,
+        trail: Vec::new(),
+        data: vec![7; 32].into(),
+        ended: None,
+    }
+}
+
+pub(crate) fn create(at: Timestamp, tag: UserTag) -> Request {
+    let cap = Cap { limit: 10_000, policy: CapPolicy::EvictOldest };
+    request(at, CreateSession { session: session(at, tag), cap, login: false })
+}
+
+pub(crate) fn created(decided: Decided) -> PackedSession {
+    match decided.outcome {
+        Outcome::CreateSession(CreateOutcome::Created { session, .. }) => session,
+        other => panic!("expected a session, not {other:?}"),
+    }
+}
+
+pub(crate) fn end_all(tag: UserTag, except: &[SessionId]) -> EndSessions {
+    EndSessions { tag, selection: Selection::All { except: except.to_vec() }, reason: EndReason::Revoked }
+}
+
+pub(crate) fn end_one(id: SessionId) -> EndSessions {
+    EndSessions { tag: id.tag(), selection: Selection::One(id), reason: EndReason::Logout }
+}
+
+pub(crate) fn touch(id: SessionId, at: Timestamp) -> Touch {
+    Touch { id, at, idle_timeout_ms: IDLE, activity: None }
+}
+
+pub(crate) fn register(tag: UserTag, email: &str) -> Register {
+    let account = Account {
+        user_id: user_id(tag),
+        email: Email::new(email).expect("valid"),
+        name: Some("Ada".into()),
+        password_hash: "$argon2id$test".into(),
+        created_at: START,
+        password_changed_at: START,
+    };
+    Register { tag, account }
+}
