@@ -22,23 +22,24 @@ pub(crate) fn provide(install_missing: bool) -> Result<(), Failure> {
         let state = if find(need.program).is_some() { "is here" } else { "is missing" };
         println!("needs {}: {}; {state}", need.program, need.purpose);
     }
-    let missing = missing();
-    if missing.is_empty() {
+    let packages: Vec<&str> = missing().map(|need| need.package).collect();
+    if packages.is_empty() {
         return Ok(());
     }
-    let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
     if !install_missing {
         return Err(by_hand(&packages, "installing was not wanted"));
     }
     install(&packages)?;
-    match self::missing().first() {
+    match missing().next() {
         None => Ok(()),
-        Some(need) => Err(Failure::new(format!("the package {} was installed, but there is no {}", need.package, need.program))),
+        Some(need) => {
+            Err(Failure::new(format!("the package {} was installed, but there is no {}", need.package, need.program)))
+        }
     }
 }
 
-fn missing() -> Vec<&'static Need> {
-    NEEDS.iter().filter(|need| find(need.program).is_none()).collect()
+fn missing() -> impl Iterator<Item = &'static Need> {
+    NEEDS.iter().filter(|need| find(need.program).is_none())
 }
 
 fn install(packages: &[&str]) -> Result<(), Failure> {

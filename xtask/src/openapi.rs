@@ -31,7 +31,9 @@ fn check() -> Result<(), Failure> {
     let kept = std::fs::read_to_string(file())?;
     match first_difference(&kept, &described()?) {
         None => Ok(()),
-        Some(line) => Err(Failure::new(format!("docs/openapi.json:{line} is not what the server says; run cargo xtask openapi"))),
+        Some(line) => {
+            Err(Failure::new(format!("docs/openapi.json:{line} is not what the server says; run cargo xtask openapi")))
+        }
     }
 }
 

@@ -264,7 +264,12 @@ mod tests {
                 "docs/requirements.md:5: S1 is shown by a test without a name",
             ),
             ("| S1 | w | s | half | – |", "0 of 199 shown.", "", "docs/requirements.md:5: S1: the status is open or shown"),
-            ("| S1 | w | s | shown | `one` |", "2 of 199 shown.", TEST, "docs/requirements.md: a line must say: 1 of 199 shown."),
+            (
+                "| S1 | w | s | shown | `one` |",
+                "2 of 199 shown.",
+                TEST,
+                "docs/requirements.md: a line must say: 1 of 199 shown.",
+            ),
         ];
         for (row, count, test, expected) in cases {
             assert_eq!(findings(&document(row, count), test), [expected]);
