@@ -1,5 +1,17 @@
-//! .
+//! Vestibule, the session layer of a backend: the library that applications add.
+//!
+//! [`Vestibule::open`] joins the parts: a record in a data folder (feature `sqlite`) or nothing but memory, the keys derived
+//! from one secret, and the session service over both. No rule lives here; see [`session`] for what a session can do.
 
-pub use vestibule_core::{bounds, id, password, secret, session, time};
+pub use vestibule_core::{
+    account, bounds, deployment, durable, event, fault, id, key, password, record, secret, session, stats, time, user,
+};
 #[cfg(feature = "axum")]
 pub use vestibule_http as http;
+pub use vestibule_memory as memory;
+#[cfg(feature = "sqlite")]
+pub use vestibule_sql as sql;
+
+mod open;
+
+pub use open::{OpenError, Options, Vestibule};

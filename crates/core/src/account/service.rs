@@ -1,2 +1,1 @@
-//! .
-pub struct Accounts;
+//! Accounts: the service over [`super::AccountStore`] comes next; the port and the rules are here.

@@ -1,0 +1,146 @@
+//! Joining the parts.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use vestibule_core::{
+    deployment::{self, DeploymentStore, OpenOutcome},
+    durable::Durable,
+    event::{EventStore, Observations, Observer},
+    fault::Fault,
+    key::KeyStore,
+    secret::KeyRing,
+    session::{Policies, SessionStore, Sessions, service::Parts},
+    time::Clock,
+};
+use vestibule_memory::{MemoryOptions, MemoryStore};
+
+/// What a [`Vestibule`] is made of.
+pub struct Options {
+    /// The keys, derived from the deployment's secret.
+    pub ring: KeyRing,
+    /// The policies. Default: [`Policies::default`].
+    pub policies: Policies,
+    /// The folder of the durable record; `None` keeps everything in memory, for tests and experiments.
+    pub data_dir: Option<PathBuf>,
+    /// Bytes of memory for users and sessions at most, about. Default 1 GiB.
+    pub memory_limit: usize,
+    /// Deadline of every call of the store. Default 250 ms.
+    pub deadline: Duration,
+    /// The clock. Default: the system's.
+    pub clock: Clock,
+}
+
+impl Options {
+    /// Options with the defaults named at each field, in memory.
+    #[must_use]
+    pub fn new(ring: KeyRing) -> Self {
+        Self {
+            ring,
+            policies: Policies::default(),
+            data_dir: None,
+            memory_limit: 1 << 30,
+            deadline: Duration::from_millis(250),
+            clock: Clock::system(),
+        }
+    }
+}
+
+/// Why a [`Vestibule`] did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store belongs to another secret: going on would end every session.
+    #[error("the store was made with another secret; give that one as the previous secret")]
+    ForeignSecret,
+    /// The store failed.
+    #[error("the store cannot be opened")]
+    Store(#[from] Fault),
+    /// The record cannot be opened.
+    #[cfg(feature = "sqlite")]
+    #[error("the record cannot be opened")]
+    Record(#[from] vestibule_sql::OpenError),
+    /// A data folder was given, but the library was built without the feature `sqlite`.
+    #[error("a data folder needs the feature sqlite")]
+    NoRecord,
+}
+
+/// The session layer, joined.
+pub struct Vestibule {
+    /// The session service.
+    pub sessions: Arc<Sessions>,
+    /// Security events.
+    pub events: Arc<dyn EventStore>,
+    /// Management keys.
+    pub keys: Arc<dyn KeyStore>,
+    /// Where observations go.
+    pub observer: Observer,
+    /// The join of record and state, where there is a record.
+    pub durable: Option<Durable>,
+}
+
+impl fmt::Debug for Vestibule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vestibule")
+    }
+}
+
+struct Stores {
+    sessions: Arc<dyn SessionStore>,
+    events: Arc<dyn EventStore>,
+    keys: Arc<dyn KeyStore>,
+    deployment: Arc<dyn DeploymentStore>,
+    durable: Option<Durable>,
+}
+
+impl Vestibule {
+    /// Opens the store, checks that it belongs to the secret, and starts the writing of observations. Blocks briefly on the
+    /// disk; needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open(options: Options) -> Result<Self, OpenError> {
+        let stores = match &options.data_dir {
+            None => in_memory(&options),
+            Some(folder) => on_record(&options, folder)?,
+        };
+        let deployment = match deployment::open(&*stores.deployment, &options.ring).await? {
+            OpenOutcome::Opened(deployment) => deployment,
+            OpenOutcome::ForeignSecret => return Err(OpenError::ForeignSecret),
+        };
+        let (observer, observations): (Observer, Observations) = Observer::new();
+        tokio::spawn(observations.run(stores.events.clone(), options.clock.clone()));
+        let sessions = Arc::new(Sessions::new(Parts {
+            store: stores.sessions,
+            ring: Arc::new(options.ring),
+            deployment,
+            policies: options.policies,
+            observer: observer.clone(),
+            clock: options.clock,
+        }));
+        Ok(Self { sessions, events: stores.events, keys: stores.keys, observer, durable: stores.durable })
+    }
+}
+
+fn in_memory(options: &Options) -> Stores {
+    let store = MemoryOptions { memory_limit: options.memory_limit, ..MemoryOptions::default() };
+    let store = Arc::new(MemoryStore::new(store));
+    Stores { sessions: store.clone(), events: store.clone(), keys: store.clone(), deployment: store, durable: None }
+}
+
+#[cfg(feature = "sqlite")]
+fn on_record(options: &Options, folder: &std::path::Path) -> Result<Stores, OpenError> {
+    use vestibule_memory::MemoryState;
+    let record = Arc::new(vestibule_sql::SqliteRecord::open(folder, vestibule_sql::SqliteOptions::default())?);
+    let state = Arc::new(MemoryState::new(options.memory_limit));
+    let durable = Durable::new(record.clone(), state, options.deadline);
+    Ok(Stores {
+        sessions: Arc::new(durable.clone()),
+        events: record.clone(),
+        keys: record.clone(),
+        deployment: record,
+        durable: Some(durable),
+    })
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn on_record(_: &Options, _: &std::path::Path) -> Result<Stores, OpenError> {
+    Err(OpenError::NoRecord)
+}
