@@ -1,41 +1,61 @@
-//! Development commands.
+//! The commands of development: `cargo xtask <command>`.
+//!
+//! Everything that a contributor or a build machine must do in a fixed way is a command here, so that both do the same.
+//! Deliberately absent: anything that a released program needs.
 
-use std::process::{Command, ExitCode};
+mod bounds;
+mod ci;
+mod failure;
+mod need;
+mod openapi;
+mod process;
+mod test;
+mod tidy;
 
-/// Programs that the tests start, and the Debian packages that bring them.
-const NEEDED: &[(&str, &str)] = &[("/usr/sbin/nginx", "nginx-light")];
+use failure::Failure;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  test [--no-install] [ARGS]     install what the tests need, then run all of them; ARGS go to cargo test
+  ci                             everything that must hold before a change lands; stops at the first failure
+  tidy [--fix-requirements]      rules about the sources: imports, requirements, sizes, leftovers, links, paths
+  openapi [--check]              write docs/openapi.json from the server, or compare it
+  bench [ARGS]                   run the benchmarks of vestibule-bench";
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("test") => test(),
-        _ => {
-            eprintln!("usage: cargo xtask test");
-            ExitCode::FAILURE
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let Some((command, rest)) = args.split_first() else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    match dispatch(command, rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(text) = failure.text() {
+                eprintln!("xtask {command}: {text}");
+            }
+            ExitCode::from(failure.code())
         }
     }
 }
 
-fn test() -> ExitCode {
-    for (program, package) in NEEDED {
-        if !std::path::Path::new(program).exists() && !install(package) {
-            eprintln!("the tests need {program}: install the package {package}");
-            return ExitCode::FAILURE;
+fn dispatch(command: &str, args: &[String]) -> Result<(), Failure> {
+    match command {
+        "test" => test::command(args),
+        "ci" => ci::command(),
+        "tidy" => tidy::command(args),
+        "openapi" => openapi::command(args),
+        "bench" => bench(args),
+        "help" | "-h" | "--help" => {
+            println!("{USAGE}");
+            Ok(())
         }
+        _ => Err(Failure::new(format!("there is no such command\n\n{USAGE}"))),
     }
-    for arguments in [&["build", "--package", "vestibule-server"][..], &["test", "--workspace"]] {
-        println!("running: cargo {}", arguments.join(" "));
-        if !run("cargo", arguments) {
-            return ExitCode::FAILURE;
-        }
-    }
-    ExitCode::SUCCESS
 }
 
-fn install(package: &str) -> bool {
-    println!("installing {package}: apt-get install {package}");
-    run("apt-get", &["update", "-qq"]) && run("apt-get", &["install", "-y", "-qq", package])
-}
-
-fn run(program: &str, arguments: &[&str]) -> bool {
-    Command::new(program).args(arguments).status().is_ok_and(|status| status.success())
+fn bench(args: &[String]) -> Result<(), Failure> {
+    process::run(process::cargo().args(["run", "--release", "-p", "vestibule-bench", "--"]).args(args))
 }

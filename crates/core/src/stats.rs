@@ -18,7 +18,8 @@ pub struct Stats {
 impl Stats {
     /// Counts what one command did. `live_before` and `live_after` are the user's live sessions.
     pub fn count(&mut self, effects: &crate::user::Effects, live_before: usize, live_after: usize) {
-        let expired = effects.ended.iter().filter(|session| session.ended().is_some_and(|end| end.reason.is_expiry())).count() as u64;
+        let expired =
+            effects.ended.iter().filter(|session| session.ended().is_some_and(|end| end.reason.is_expiry())).count() as u64;
         self.created_total += effects.created;
         self.expired_total += expired;
         self.revoked_total += effects.ended.len() as u64 - expired;

@@ -26,11 +26,7 @@ pub struct InvalidNetwork(pub String);
 
 impl std::fmt::Display for InvalidNetwork {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{:?} is neither an address nor a network such as 10.0.0.0/8",
-            self.0
-        )
+        write!(f, "{:?} is neither an address nor a network such as 10.0.0.0/8", self.0)
     }
 }
 
@@ -75,16 +71,9 @@ impl TrustedProxies {
     pub fn parse<'a>(entries: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidNetwork> {
         let parse_one = |entry: &str| {
             let address = || entry.parse::<IpAddr>().map(IpNet::from);
-            entry
-                .parse()
-                .or_else(|_| address())
-                .map_err(|_| InvalidNetwork(entry.to_owned()))
+            entry.parse().or_else(|_| address()).map_err(|_| InvalidNetwork(entry.to_owned()))
         };
-        entries
-            .into_iter()
-            .map(parse_one)
-            .collect::<Result<Vec<_>, _>>()
-            .map(Self::new)
+        entries.into_iter().map(parse_one).collect::<Result<Vec<_>, _>>().map(Self::new)
     }
 
     /// Whether the address belongs to a trusted proxy.
@@ -105,32 +94,19 @@ impl TrustedProxies {
         let ip = if !peer_is_trusted {
             peer
         } else if headers.contains_key(&X_FORWARDED_FOR) {
-            self.walk(
-                peer,
-                entries_from_right(headers, &X_FORWARDED_FOR).map(|entry| parse_node(entry?)),
-            )
+            self.walk(peer, entries_from_right(headers, &X_FORWARDED_FOR).map(|entry| parse_node(entry?)))
         } else {
             let elements = entries_from_right(headers, &FORWARDED);
-            self.walk(
-                peer,
-                elements.map(|element| parse_node(parameter(element?, "for")?)),
-            )
+            self.walk(peer, elements.map(|element| parse_node(parameter(element?, "for")?)))
         };
-        ClientAddress {
-            ip,
-            peer_is_trusted,
-        }
+        ClientAddress { ip, peer_is_trusted }
     }
 
     /// What the proxy next to us says about scheme and host; nothing unless the peer is trusted.
     ///
     /// Of a list the last entry counts: the nearest proxy wrote it.
     #[must_use]
-    pub fn forwarded_target<'a>(
-        &self,
-        peer: IpAddr,
-        headers: &'a HeaderMap,
-    ) -> ForwardedTarget<'a> {
+    pub fn forwarded_target<'a>(&self, peer: IpAddr, headers: &'a HeaderMap) -> ForwardedTarget<'a> {
         if !self.trusts(peer) {
             return ForwardedTarget::default();
         }
@@ -140,8 +116,7 @@ impl TrustedProxies {
         };
         ForwardedTarget {
             scheme: nearest(&X_FORWARDED_PROTO, "proto").and_then(Scheme::parse),
-            host: nearest(&X_FORWARDED_HOST, "host")
-                .filter(|host| Authority::parse(host).is_some()),
+            host: nearest(&X_FORWARDED_HOST, "host").filter(|host| Authority::parse(host).is_some()),
         }
     }
 
@@ -167,8 +142,7 @@ fn canonical_network(network: IpNet) -> IpNet {
     };
     let mapped = v6.addr().to_ipv4_mapped();
     let v4 = mapped.zip(v6.prefix_len().checked_sub(96));
-    v4.and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok())
-        .map_or(network, IpNet::V4)
+    v4.and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok()).map_or(network, IpNet::V4)
 }
 
 /// The entries of a list header from the last line's last to the first line's first; `None` for a line with bytes outside
@@ -176,14 +150,9 @@ fn canonical_network(network: IpNet) -> IpNet {
 ///
 /// A comma always separates, also inside quotes: no address, scheme or host has one, and a quote that a client left open
 /// must not swallow what our own proxy appended.
-fn entries_from_right<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-) -> impl Iterator<Item = Option<&'a str>> + use<'a> {
+fn entries_from_right<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = Option<&'a str>> + use<'a> {
     headers.get_all(name).into_iter().rev().flat_map(|line| {
-        line.as_bytes()
-            .rsplit(|byte| *byte == b',')
-            .map(|entry| std::str::from_utf8(entry).ok().map(str::trim_ascii))
+        line.as_bytes().rsplit(|byte| *byte == b',').map(|entry| std::str::from_utf8(entry).ok().map(str::trim_ascii))
     })
 }
 
@@ -192,17 +161,13 @@ fn parameter<'a>(element: &'a str, name: &str) -> Option<&'a str> {
     let mut found = None;
     for pair in element.split(';') {
         let (key, value) = pair.split_once('=')?;
-        if key.trim_ascii().eq_ignore_ascii_case(name)
-            && found.replace(value.trim_ascii()).is_some()
-        {
+        if key.trim_ascii().eq_ignore_ascii_case(name) && found.replace(value.trim_ascii()).is_some() {
             return None;
         }
     }
     let value = found?;
     match value.strip_prefix('"') {
-        Some(quoted) => quoted
-            .strip_suffix('"')
-            .filter(|inner| !inner.contains(['"', '\\'])),
+        Some(quoted) => quoted.strip_suffix('"').filter(|inner| !inner.contains(['"', '\\'])),
         None => Some(value),
     }
 }
@@ -238,8 +203,7 @@ mod tests {
     }
 
     fn proxies() -> TrustedProxies {
-        TrustedProxies::parse(["10.0.0.0/8", "2001:db8:1::/48", "192.0.2.7"])
-            .expect("valid networks")
+        TrustedProxies::parse(["10.0.0.0/8", "2001:db8:1::/48", "192.0.2.7"]).expect("valid networks")
     }
 
     fn request(lines: &[(&HeaderName, &str)]) -> HeaderMap {
@@ -258,74 +222,36 @@ mod tests {
     // S43
     #[test]
     fn an_untrusted_peer_is_the_client() {
-        let found = proxies().client_address(
-            ip("198.51.100.1"),
-            &request(&[(&X_FORWARDED_FOR, "203.0.113.9")]),
-        );
+        let found = proxies().client_address(ip("198.51.100.1"), &request(&[(&X_FORWARDED_FOR, "203.0.113.9")]));
         assert_eq!(found.ip, ip("198.51.100.1"));
         assert!(!found.peer_is_trusted);
         let nobody = TrustedProxies::default();
-        let found = nobody.client_address(
-            ip("127.0.0.1"),
-            &request(&[(&X_FORWARDED_FOR, "203.0.113.9")]),
-        );
+        let found = nobody.client_address(ip("127.0.0.1"), &request(&[(&X_FORWARDED_FOR, "203.0.113.9")]));
         assert_eq!(found.ip, ip("127.0.0.1"));
     }
 
     // S43
     #[test]
     fn entries_that_the_client_sent_are_ignored() {
-        assert_eq!(
-            client(
-                "10.0.0.1",
-                &[(&X_FORWARDED_FOR, "1.1.1.1, 10.9.9.9, 203.0.113.9")]
-            ),
-            ip("203.0.113.9")
-        );
-        assert_eq!(
-            client("10.0.0.1", &[(&X_FORWARDED_FOR, "junk, \", 203.0.113.9")]),
-            ip("203.0.113.9")
-        );
-        let two_lines = [
-            (&X_FORWARDED_FOR, "1.1.1.1"),
-            (&X_FORWARDED_FOR, "203.0.113.9, 10.0.0.2"),
-        ];
+        assert_eq!(client("10.0.0.1", &[(&X_FORWARDED_FOR, "1.1.1.1, 10.9.9.9, 203.0.113.9")]), ip("203.0.113.9"));
+        assert_eq!(client("10.0.0.1", &[(&X_FORWARDED_FOR, "junk, \", 203.0.113.9")]), ip("203.0.113.9"));
+        let two_lines = [(&X_FORWARDED_FOR, "1.1.1.1"), (&X_FORWARDED_FOR, "203.0.113.9, 10.0.0.2")];
         assert_eq!(client("10.0.0.1", &two_lines), ip("203.0.113.9"));
     }
 
     #[test]
     fn a_chain_of_trusted_proxies_is_walked() {
         let chain = "1.1.1.1, 203.0.113.9, 192.0.2.7, 2001:db8:1::5";
-        assert_eq!(
-            client("10.0.0.1", &[(&X_FORWARDED_FOR, chain)]),
-            ip("203.0.113.9")
-        );
-        assert_eq!(
-            client("10.0.0.1", &[(&X_FORWARDED_FOR, "10.0.0.3, 10.0.0.2")]),
-            ip("10.0.0.3")
-        );
+        assert_eq!(client("10.0.0.1", &[(&X_FORWARDED_FOR, chain)]), ip("203.0.113.9"));
+        assert_eq!(client("10.0.0.1", &[(&X_FORWARDED_FOR, "10.0.0.3, 10.0.0.2")]), ip("10.0.0.3"));
         assert_eq!(client("10.0.0.1", &[]), ip("10.0.0.1"));
     }
 
     #[test]
     fn garbage_ends_the_walk_at_the_last_trusted_hop() {
-        for garbage in [
-            "unknown",
-            "",
-            "1.2.3",
-            "1.2.3.4:",
-            "1.2.3.4:99999",
-            "[::1",
-            "fe80::1%eth0",
-            "01.2.3.4",
-            "a.example",
-        ] {
+        for garbage in ["unknown", "", "1.2.3", "1.2.3.4:", "1.2.3.4:99999", "[::1", "fe80::1%eth0", "01.2.3.4", "a.example"] {
             let chain = format!("203.0.113.9, {garbage}, 10.0.0.2");
-            assert_eq!(
-                client("10.0.0.1", &[(&X_FORWARDED_FOR, &chain)]),
-                ip("10.0.0.2"),
-                "{garbage}"
-            );
+            assert_eq!(client("10.0.0.1", &[(&X_FORWARDED_FOR, &chain)]), ip("10.0.0.2"), "{garbage}");
         }
     }
 
@@ -339,59 +265,29 @@ mod tests {
             ("::ffff:203.0.113.9", "203.0.113.9"),
         ];
         for (entry, address) in cases {
-            assert_eq!(
-                client("::ffff:10.0.0.1", &[(&X_FORWARDED_FOR, entry)]),
-                ip(address),
-                "{entry}"
-            );
+            assert_eq!(client("::ffff:10.0.0.1", &[(&X_FORWARDED_FOR, entry)]), ip(address), "{entry}");
         }
         let mapped = TrustedProxies::parse(["::ffff:10.0.0.0/104"]).expect("a valid network");
         assert!(mapped.trusts(ip("10.1.2.3")) && !mapped.trusts(ip("11.0.0.1")));
-        assert!(
-            TrustedProxies::loopback().trusts(ip("::1"))
-                && TrustedProxies::loopback().trusts(ip("127.1.2.3"))
-        );
-        assert_eq!(
-            TrustedProxies::parse(["10.0.0.0/33"]),
-            Err(InvalidNetwork("10.0.0.0/33".to_owned()))
-        );
+        assert!(TrustedProxies::loopback().trusts(ip("::1")) && TrustedProxies::loopback().trusts(ip("127.1.2.3")));
+        assert_eq!(TrustedProxies::parse(["10.0.0.0/33"]), Err(InvalidNetwork("10.0.0.0/33".to_owned())));
     }
 
     #[test]
     fn the_walk_is_bounded() {
         let chain = vec!["10.0.0.2"; FORWARDED_ENTRIES].join(", ");
         let chain = format!("203.0.113.9, {chain}");
-        assert_eq!(
-            client("10.0.0.1", &[(&X_FORWARDED_FOR, &chain)]),
-            ip("10.0.0.2")
-        );
+        assert_eq!(client("10.0.0.1", &[(&X_FORWARDED_FOR, &chain)]), ip("10.0.0.2"));
     }
 
     #[test]
     fn forwarded_is_read_where_the_other_is_absent() {
         let chain = "for=1.1.1.1, For=\"[2001:db8::9]:80\";proto=https;by=10.0.0.2, for=10.0.0.3";
-        assert_eq!(
-            client("10.0.0.1", &[(&FORWARDED, chain)]),
-            ip("2001:db8::9")
-        );
-        let both = [
-            (&FORWARDED, "for=1.1.1.1"),
-            (&X_FORWARDED_FOR, "203.0.113.9"),
-        ];
+        assert_eq!(client("10.0.0.1", &[(&FORWARDED, chain)]), ip("2001:db8::9"));
+        let both = [(&FORWARDED, "for=1.1.1.1"), (&X_FORWARDED_FOR, "203.0.113.9")];
         assert_eq!(client("10.0.0.1", &both), ip("203.0.113.9"));
-        for garbage in [
-            "for=_hidden",
-            "for=unknown",
-            "proto=https",
-            "for=1.1.1.1;for=2.2.2.2",
-            "for=\"1.1.1.1",
-            "for",
-        ] {
-            assert_eq!(
-                client("10.0.0.1", &[(&FORWARDED, garbage)]),
-                ip("10.0.0.1"),
-                "{garbage}"
-            );
+        for garbage in ["for=_hidden", "for=unknown", "proto=https", "for=1.1.1.1;for=2.2.2.2", "for=\"1.1.1.1", "for"] {
+            assert_eq!(client("10.0.0.1", &[(&FORWARDED, garbage)]), ip("10.0.0.1"), "{garbage}");
         }
     }
 
@@ -399,39 +295,24 @@ mod tests {
     #[test]
     fn a_quote_left_open_does_not_hide_what_the_proxy_appended() {
         let chain = "for=\"1.1.1.1, for=203.0.113.9";
-        assert_eq!(
-            client("10.0.0.1", &[(&FORWARDED, chain)]),
-            ip("203.0.113.9")
-        );
+        assert_eq!(client("10.0.0.1", &[(&FORWARDED, chain)]), ip("203.0.113.9"));
     }
 
     #[test]
     fn scheme_and_host_come_from_trusted_peers_only() {
-        let headers = request(&[
-            (&X_FORWARDED_PROTO, "http, HTTPS"),
-            (&X_FORWARDED_HOST, "evil.example, app.example:8443"),
-        ]);
+        let headers = request(&[(&X_FORWARDED_PROTO, "http, HTTPS"), (&X_FORWARDED_HOST, "evil.example, app.example:8443")]);
         let target = proxies().forwarded_target(ip("10.0.0.1"), &headers);
         assert_eq!(target.scheme, Some(Scheme::Https));
         assert_eq!(target.host, Some("app.example:8443"));
         let untrusted = proxies().forwarded_target(ip("198.51.100.1"), &headers);
         assert_eq!(untrusted, ForwardedTarget::default());
 
-        let headers = request(&[(
-            &FORWARDED,
-            "for=1.1.1.1;host=\"app.example:8443\";proto=https",
-        )]);
+        let headers = request(&[(&FORWARDED, "for=1.1.1.1;host=\"app.example:8443\";proto=https")]);
         let target = proxies().forwarded_target(ip("10.0.0.1"), &headers);
-        assert_eq!(
-            (target.scheme, target.host),
-            (Some(Scheme::Https), Some("app.example:8443"))
-        );
+        assert_eq!((target.scheme, target.host), (Some(Scheme::Https), Some("app.example:8443")));
 
         let headers = request(&[(&X_FORWARDED_PROTO, "gopher"), (&X_FORWARDED_HOST, "a b")]);
-        assert_eq!(
-            proxies().forwarded_target(ip("10.0.0.1"), &headers),
-            ForwardedTarget::default()
-        );
+        assert_eq!(proxies().forwarded_target(ip("10.0.0.1"), &headers), ForwardedTarget::default());
     }
 
     proptest! {

@@ -63,13 +63,7 @@ pub struct CookieConfig {
 
 impl Default for CookieConfig {
     fn default() -> Self {
-        Self {
-            name: PRODUCTION_NAME.to_owned(),
-            domain: None,
-            persistent: false,
-            same_site: SameSite::Lax,
-            secure: true,
-        }
+        Self { name: PRODUCTION_NAME.to_owned(), domain: None, persistent: false, same_site: SameSite::Lax, secure: true }
     }
 }
 
@@ -77,11 +71,7 @@ impl CookieConfig {
     /// The cookie of development mode: no TLS, loopback only.
     #[must_use]
     pub fn development() -> Self {
-        Self {
-            name: DEVELOPMENT_NAME.to_owned(),
-            secure: false,
-            ..Self::default()
-        }
+        Self { name: DEVELOPMENT_NAME.to_owned(), secure: false, ..Self::default() }
     }
 }
 
@@ -103,9 +93,7 @@ pub enum CookieConfigError {
 impl std::fmt::Display for CookieConfigError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::InvalidName => {
-                "the cookie name must be 1 to 64 letters, digits or !#$%&'*+-.^_`|~"
-            }
+            Self::InvalidName => "the cookie name must be 1 to 64 letters, digits or !#$%&'*+-.^_`|~",
             Self::InvalidDomain => "the cookie domain must be a host name such as example.com",
             Self::MissingPrefix => "the cookie name must start with __Host- or __Secure-",
             Self::PrefixWithoutSecure => "a cookie name with __Host- or __Secure- needs Secure",
@@ -161,10 +149,7 @@ impl SessionCookie {
     ///
     /// # Errors
     /// See [`CookieConfigError`].
-    pub fn new(
-        config: CookieConfig,
-        exposure: Exposure,
-    ) -> Result<(Self, Vec<CookieWarning>), CookieConfigError> {
+    pub fn new(config: CookieConfig, exposure: Exposure) -> Result<(Self, Vec<CookieWarning>), CookieConfigError> {
         let domain = config.domain.as_deref().map(normal_domain).transpose()?;
         let name = match config.name.strip_prefix(HOST_PREFIX) {
             Some(rest) if domain.is_some() => format!("{SECURE_PREFIX}{rest}"),
@@ -172,18 +157,10 @@ impl SessionCookie {
         };
         check_name(&name, config.secure, exposure)?;
         let attributes = attributes(config.secure, config.same_site, domain.as_deref());
-        let cleared = HeaderValue::try_from(format!("{name}=; Max-Age=0{attributes}"))
-            .map_err(|_| CookieConfigError::InvalidName)?;
-        let warnings = domain
-            .iter()
-            .map(|_| CookieWarning::DomainSharesSession)
-            .collect();
-        let cookie = Self {
-            name,
-            attributes,
-            persistent: config.persistent,
-            cleared,
-        };
+        let cleared =
+            HeaderValue::try_from(format!("{name}=; Max-Age=0{attributes}")).map_err(|_| CookieConfigError::InvalidName)?;
+        let warnings = domain.iter().map(|_| CookieWarning::DomainSharesSession).collect();
+        let cookie = Self { name, attributes, persistent: config.persistent, cleared };
         Ok((cookie, warnings))
     }
 
@@ -206,11 +183,7 @@ impl SessionCookie {
     ///
     /// # Errors
     /// [`UnfitCookieValue`], which a token of our own making never is.
-    pub fn set_header(
-        &self,
-        token: &str,
-        max_age: Duration,
-    ) -> Result<HeaderValue, UnfitCookieValue> {
+    pub fn set_header(&self, token: &str, max_age: Duration) -> Result<HeaderValue, UnfitCookieValue> {
         const MAX_AGE_BYTES: usize = "; Max-Age=34560000".len();
         if token.is_empty() || !token.bytes().all(is_cookie_octet) {
             return Err(UnfitCookieValue);
@@ -228,8 +201,7 @@ impl SessionCookie {
             put_decimal(&mut line, max_age.as_secs().clamp(1, COOKIE_MAX_AGE_S));
         }
         line.put_slice(self.attributes.as_bytes());
-        let mut value =
-            HeaderValue::from_maybe_shared(line.freeze()).map_err(|_| UnfitCookieValue)?;
+        let mut value = HeaderValue::from_maybe_shared(line.freeze()).map_err(|_| UnfitCookieValue)?;
         value.set_sensitive(true);
         Ok(value)
     }
@@ -290,16 +262,11 @@ pub fn read<'a>(headers: &'a HeaderMap, name: &str) -> CookieRead<'a> {
             }
         }
     }
-    found
-        .and_then(usable)
-        .map_or(CookieRead::None, CookieRead::One)
+    found.and_then(usable).map_or(CookieRead::None, CookieRead::One)
 }
 
 fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let value = pair
-        .trim_ascii_start()
-        .strip_prefix(name)?
-        .strip_prefix(b"=")?;
+    let value = pair.trim_ascii_start().strip_prefix(name)?.strip_prefix(b"=")?;
     Some(value.trim_ascii())
 }
 
@@ -320,9 +287,7 @@ fn check_name(name: &str, secure: bool, exposure: Exposure) -> Result<(), Cookie
     if !fits || !name.bytes().all(is_token_byte) {
         return Err(CookieConfigError::InvalidName);
     }
-    let prefixed = [HOST_PREFIX, SECURE_PREFIX]
-        .iter()
-        .any(|prefix| name.len() > prefix.len() && name.starts_with(prefix));
+    let prefixed = [HOST_PREFIX, SECURE_PREFIX].iter().any(|prefix| name.len() > prefix.len() && name.starts_with(prefix));
     match (secure, prefixed, exposure) {
         (true, false, _) => Err(CookieConfigError::MissingPrefix),
         (false, true, _) => Err(CookieConfigError::PrefixWithoutSecure),
@@ -339,15 +304,10 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
 /// Lower case, without the leading dot that old configurations carry. A single label is refused: it would be a top-level
 /// domain, or `localhost`, and browsers drop such a cookie without a word.
 fn normal_domain(domain: &str) -> Result<String, CookieConfigError> {
-    let domain = domain
-        .strip_prefix('.')
-        .unwrap_or(domain)
-        .to_ascii_lowercase();
+    let domain = domain.strip_prefix('.').unwrap_or(domain).to_ascii_lowercase();
     let is_label = |label: &str| {
         !label.is_empty()
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
@@ -355,9 +315,7 @@ fn normal_domain(domain: &str) -> Result<String, CookieConfigError> {
         && domain.contains('.')
         && domain.split('.').all(is_label)
         && domain.parse::<std::net::IpAddr>().is_err();
-    is_name
-        .then_some(domain)
-        .ok_or(CookieConfigError::InvalidDomain)
+    is_name.then_some(domain).ok_or(CookieConfigError::InvalidDomain)
 }
 
 fn attributes(secure: bool, same_site: SameSite, domain: Option<&str>) -> String {

@@ -43,8 +43,7 @@ pub static X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri"
 /// `Cache-Control` of every answer that sets or shows session data.
 pub static NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// `Clear-Site-Data` of a logout, where it is switched on.
-pub static CLEAR_SITE_DATA_ALL: HeaderValue =
-    HeaderValue::from_static("\"cache\", \"cookies\", \"storage\"");
+pub static CLEAR_SITE_DATA_ALL: HeaderValue = HeaderValue::from_static("\"cache\", \"cookies\", \"storage\"");
 /// Value of a boolean or list header that has nothing to say.
 pub static EMPTY: HeaderValue = HeaderValue::from_static("");
 

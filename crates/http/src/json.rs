@@ -66,13 +66,11 @@ where
 /// 400 `malformed_json` where the bytes are not strict JSON, 422 `invalid_field` where the JSON is not a `T`.
 pub fn from_bytes<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let malformed = |detail: String| Problem::new(ProblemCode::MalformedJson).with_detail(detail);
-    let text =
-        std::str::from_utf8(body).map_err(|_| malformed("the body is not UTF-8".to_owned()))?;
+    let text = std::str::from_utf8(body).map_err(|_| malformed("the body is not UTF-8".to_owned()))?;
     // Neither our own texts nor the parser's on syntax repeat any of the input.
     scan::check(text).map_err(|error| malformed(error.to_string()))?;
     let mut parser = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut parser)
-        .map_err(|error| invalid_field(error.path(), error.inner()))
+    serde_path_to_error::deserialize(&mut parser).map_err(|error| invalid_field(error.path(), error.inner()))
 }
 
 /// `application/json`, or `application/merge-patch+json` (RFC 7396) which is read alike; a charset other than UTF-8 is
@@ -82,43 +80,30 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
         Single::One(value) => is_json_type(value),
         Single::Absent | Single::Invalid => false,
     };
-    is_json
-        .then_some(())
-        .ok_or_else(|| Problem::new(ProblemCode::UnsupportedMediaType))
+    is_json.then_some(()).ok_or_else(|| Problem::new(ProblemCode::UnsupportedMediaType))
 }
 
 fn is_json_type(value: &str) -> bool {
     let mut parts = value.split(';').map(str::trim_ascii);
     let essence = parts.next().unwrap_or_default();
-    let is_json = ["application/json", "application/merge-patch+json"]
-        .iter()
-        .any(|json| essence.eq_ignore_ascii_case(json));
+    let is_json = ["application/json", "application/merge-patch+json"].iter().any(|json| essence.eq_ignore_ascii_case(json));
     is_json
         && parts.all(|parameter| {
             let (name, charset) = parameter.split_once('=').unwrap_or_default();
-            !name.eq_ignore_ascii_case("charset")
-                || charset.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            !name.eq_ignore_ascii_case("charset") || charset.trim_matches('"').eq_ignore_ascii_case("utf-8")
         })
 }
 
 async fn collect(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Bytes, Problem> {
-    let too_large = || {
-        Problem::new(ProblemCode::BodyTooLarge)
-            .with_detail(format!("the body may have {max_bytes} bytes"))
-    };
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > max_bytes))
-    {
+    let too_large = || Problem::new(ProblemCode::BodyTooLarge).with_detail(format!("the body may have {max_bytes} bytes"));
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > max_bytes)) {
         return Err(too_large());
     }
     match Limited::new(body, max_bytes).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => {
-            Err(Problem::new(ProblemCode::InvalidRequest).with_detail("the body ended too early"))
-        }
+        Err(_) => Err(Problem::new(ProblemCode::InvalidRequest).with_detail("the body ended too early")),
     }
 }
 
@@ -126,9 +111,7 @@ async fn collect(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<By
 /// quote what the client sent, which may be a secret: only what was expected is passed on.
 fn invalid_field(path: &Path, error: &serde_json::Error) -> Problem {
     let message = error.to_string();
-    let message = message
-        .rsplit_once(" at line ")
-        .map_or(message.as_str(), |(text, _)| text);
+    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(text, _)| text);
     let (field, detail) = if let Some(name) = quoted(message, "missing field `") {
         (Some(member(path, name)), "the field is missing".to_owned())
     } else if message.starts_with("unknown field `") {
@@ -141,8 +124,7 @@ fn invalid_field(path: &Path, error: &serde_json::Error) -> Problem {
     } else {
         (field_of(path), message.to_owned())
     };
-    let problem =
-        Problem::new(ProblemCode::InvalidField).with_detail(cut(detail.into(), DETAIL_BYTES));
+    let problem = Problem::new(ProblemCode::InvalidField).with_detail(cut(detail.into(), DETAIL_BYTES));
     match field {
         Some(field) => problem.with_field(field),
         None => problem,

@@ -66,9 +66,7 @@ impl<'a> Authority<'a> {
             return None;
         }
         let port = match port.strip_prefix(':') {
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Some(digits.parse().ok()?)
-            }
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(digits.parse().ok()?),
             None if port.is_empty() => None,
             _ => return None,
         };
@@ -96,9 +94,7 @@ impl<'a> Origin<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-            && scheme
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
         let authority = Authority::parse(authority).filter(|_| is_scheme)?;
         Some(Self { scheme, authority })
     }
@@ -113,10 +109,7 @@ impl<'a> Origin<'a> {
 
     fn equals(&self, other: &Origin<'_>) -> bool {
         self.scheme.eq_ignore_ascii_case(other.scheme)
-            && self
-                .authority
-                .host
-                .eq_ignore_ascii_case(other.authority.host)
+            && self.authority.host.eq_ignore_ascii_case(other.authority.host)
             && self.port() == other.port()
     }
 }
@@ -131,11 +124,7 @@ pub struct InvalidOrigin(pub String);
 
 impl std::fmt::Display for InvalidOrigin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{:?} is not an origin such as https://app.example.com",
-            self.0
-        )
+        write!(f, "{:?} is not an origin such as https://app.example.com", self.0)
     }
 }
 
@@ -172,19 +161,8 @@ pub struct OriginFacts<'a> {
 impl<'a> OriginFacts<'a> {
     /// Takes `Origin` and `Sec-Fetch-Site` from the headers; the caller says what was asked for, and how.
     #[must_use]
-    pub fn from_headers(
-        headers: &'a HeaderMap,
-        method: &'a str,
-        scheme: Scheme,
-        host: &'a str,
-    ) -> Self {
-        Self {
-            method,
-            origin: single(headers, &ORIGIN),
-            sec_fetch_site: single(headers, &SEC_FETCH_SITE),
-            scheme,
-            host,
-        }
+    pub fn from_headers(headers: &'a HeaderMap, method: &'a str, scheme: Scheme, host: &'a str) -> Self {
+        Self { method, origin: single(headers, &ORIGIN), sec_fetch_site: single(headers, &SEC_FETCH_SITE), scheme, host }
     }
 }
 
@@ -198,11 +176,7 @@ impl AllowedOrigins {
             Some(_) => Ok(entry.to_owned()),
             None => Err(InvalidOrigin(entry.to_owned())),
         };
-        entries
-            .into_iter()
-            .map(parse_one)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        entries.into_iter().map(parse_one).collect::<Result<_, _>>().map(Self)
     }
 
     /// Judges a request for CSRF: a safe method is never [`OriginVerdict::Foreign`], since links from other sites are what
@@ -254,18 +228,14 @@ impl AllowedOrigins {
     }
 
     fn contains(&self, origin: &Origin<'_>) -> bool {
-        let is_same =
-            |entry: &String| Origin::parse(entry).is_some_and(|allowed| allowed.equals(origin));
+        let is_same = |entry: &String| Origin::parse(entry).is_some_and(|allowed| allowed.equals(origin));
         self.0.iter().any(is_same)
     }
 }
 
 fn is_own(origin: &Origin<'_>, facts: &OriginFacts<'_>) -> bool {
     Authority::parse(facts.host).is_some_and(|authority| {
-        let own = Origin {
-            scheme: facts.scheme.as_str(),
-            authority,
-        };
+        let own = Origin { scheme: facts.scheme.as_str(), authority };
         own.equals(origin)
     })
 }
@@ -291,36 +261,20 @@ mod tests {
     }
 
     fn allowed() -> AllowedOrigins {
-        AllowedOrigins::parse([
-            "https://Spa.example",
-            "http://localhost:3000",
-            "capacitor://localhost",
-        ])
-        .expect("valid origins")
+        AllowedOrigins::parse(["https://Spa.example", "http://localhost:3000", "capacitor://localhost"]).expect("valid origins")
     }
 
     #[test]
     fn our_own_origin_in_any_spelling() {
-        for origin in [
-            "https://app.example",
-            "https://APP.example",
-            "HTTPS://app.example:443",
-        ] {
+        for origin in ["https://app.example", "https://APP.example", "HTTPS://app.example:443"] {
             for site in [None, Some("same-origin"), Some("none"), Some("new-value")] {
                 let verdict = allowed().verdict(&facts(Some(origin), site));
                 assert_eq!(verdict, OriginVerdict::SameOrigin, "{origin} {site:?}");
             }
         }
-        let with_port = OriginFacts {
-            host: "App.example:443",
-            ..facts(Some("https://app.example"), None)
-        };
+        let with_port = OriginFacts { host: "App.example:443", ..facts(Some("https://app.example"), None) };
         assert_eq!(allowed().verdict(&with_port), OriginVerdict::SameOrigin);
-        let ipv6 = OriginFacts {
-            host: "[::1]:8378",
-            scheme: Scheme::Http,
-            ..facts(Some("http://[::1]:8378"), None)
-        };
+        let ipv6 = OriginFacts { host: "[::1]:8378", scheme: Scheme::Http, ..facts(Some("http://[::1]:8378"), None) };
         assert_eq!(allowed().verdict(&ipv6), OriginVerdict::SameOrigin);
     }
 
@@ -345,10 +299,7 @@ mod tests {
                 assert_eq!(verdict, OriginVerdict::Foreign, "{origin:?} {site:?}");
             }
         }
-        let twice = OriginFacts {
-            origin: Single::Invalid,
-            ..facts(None, Some("same-origin"))
-        };
+        let twice = OriginFacts { origin: Single::Invalid, ..facts(None, Some("same-origin")) };
         assert_eq!(allowed().verdict(&twice), OriginVerdict::Foreign);
     }
 
@@ -361,45 +312,28 @@ mod tests {
                 assert_eq!(verdict, OriginVerdict::Foreign, "{site} {origin:?}");
             }
         }
-        let twice = OriginFacts {
-            sec_fetch_site: Single::Invalid,
-            ..facts(None, None)
-        };
+        let twice = OriginFacts { sec_fetch_site: Single::Invalid, ..facts(None, None) };
         assert_eq!(allowed().verdict(&twice), OriginVerdict::Foreign);
     }
 
     #[test]
     fn an_allowed_origin_is_allowed_from_any_site() {
-        for origin in [
-            "https://spa.example",
-            "https://spa.example:443",
-            "http://localhost:3000",
-            "capacitor://localhost",
-        ] {
+        for origin in ["https://spa.example", "https://spa.example:443", "http://localhost:3000", "capacitor://localhost"] {
             for site in [None, Some("same-site"), Some("cross-site")] {
                 let verdict = allowed().verdict(&facts(Some(origin), site));
                 assert_eq!(verdict, OriginVerdict::Allowed, "{origin} {site:?}");
             }
         }
-        assert!(
-            allowed().allows("https://spa.example") && !allowed().allows("https://app.example")
-        );
+        assert!(allowed().allows("https://spa.example") && !allowed().allows("https://app.example"));
     }
 
     // S35
     #[test]
     fn without_metadata_nothing_is_known() {
         for site in [None, Some("none"), Some("something-new"), Some("")] {
-            assert_eq!(
-                allowed().verdict(&facts(None, site)),
-                OriginVerdict::Absent,
-                "{site:?}"
-            );
+            assert_eq!(allowed().verdict(&facts(None, site)), OriginVerdict::Absent, "{site:?}");
         }
-        assert_eq!(
-            allowed().verdict(&facts(None, Some("same-origin"))),
-            OriginVerdict::SameOrigin
-        );
+        assert_eq!(allowed().verdict(&facts(None, Some("same-origin"))), OriginVerdict::SameOrigin);
     }
 
     #[test]
@@ -408,11 +342,7 @@ mod tests {
         for method in ["GET", "HEAD", "OPTIONS", "TRACE"] {
             let evil = OriginFacts { method, ..evil };
             assert_eq!(allowed().verdict(&evil), OriginVerdict::Absent, "{method}");
-            assert_eq!(
-                allowed().verdict_of_any_method(&evil),
-                OriginVerdict::Foreign,
-                "{method}"
-            );
+            assert_eq!(allowed().verdict_of_any_method(&evil), OriginVerdict::Foreign, "{method}");
         }
         for method in ["POST", "PUT", "PATCH", "DELETE", "PURGE", "get", ""] {
             let evil = OriginFacts { method, ..evil };
@@ -422,42 +352,16 @@ mod tests {
 
     #[test]
     fn a_broken_host_is_nobodys_own() {
-        for host in [
-            "",
-            "app.example:",
-            "a b",
-            "app.example/",
-            "[::1",
-            "app.example:99999",
-        ] {
-            let facts = OriginFacts {
-                host,
-                ..facts(Some("https://app.example"), None)
-            };
-            assert_eq!(
-                allowed().verdict(&facts),
-                OriginVerdict::Foreign,
-                "{host:?}"
-            );
+        for host in ["", "app.example:", "a b", "app.example/", "[::1", "app.example:99999"] {
+            let facts = OriginFacts { host, ..facts(Some("https://app.example"), None) };
+            assert_eq!(allowed().verdict(&facts), OriginVerdict::Foreign, "{host:?}");
         }
     }
 
     #[test]
     fn wildcards_and_paths_are_not_origins() {
-        for entry in [
-            "*",
-            "null",
-            "app.example",
-            "https://",
-            "https://a.example/",
-            "https://*.example",
-            "1a://b",
-        ] {
-            assert_eq!(
-                AllowedOrigins::parse([entry]),
-                Err(InvalidOrigin(entry.to_owned())),
-                "{entry}"
-            );
+        for entry in ["*", "null", "app.example", "https://", "https://a.example/", "https://*.example", "1a://b"] {
+            assert_eq!(AllowedOrigins::parse([entry]), Err(InvalidOrigin(entry.to_owned())), "{entry}");
         }
     }
 }

@@ -9,9 +9,7 @@ use std::borrow::Cow;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 
@@ -62,13 +60,8 @@ impl Problem {
 
     /// A field of the request that is unknown, missing or not acceptable: 422. `field` is its JSON path (`device.name`).
     #[must_use]
-    pub fn invalid_field(
-        field: impl Into<Cow<'static, str>>,
-        detail: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        Self::new(ProblemCode::InvalidField)
-            .with_field(field)
-            .with_detail(detail)
+    pub fn invalid_field(field: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ProblemCode::InvalidField).with_field(field).with_detail(detail)
     }
 
     /// A method that the path does not have: 405 with its `Allow` header, such as `"GET, POST"`.
@@ -124,10 +117,7 @@ impl Problem {
 
     /// Lists reasons, each a stable word or sentence: why a password is too weak, say.
     #[must_use]
-    pub fn with_reasons(
-        mut self,
-        reasons: impl IntoIterator<Item = impl Into<Cow<'static, str>>>,
-    ) -> Self {
+    pub fn with_reasons(mut self, reasons: impl IntoIterator<Item = impl Into<Cow<'static, str>>>) -> Self {
         self.0.reasons = reasons.into_iter().map(Into::into).collect();
         self
     }
@@ -266,21 +256,13 @@ mod tests {
     use super::*;
 
     async fn body(response: Response) -> Value {
-        let bytes = response
-            .into_body()
-            .collect()
-            .await
-            .expect("a body in memory")
-            .to_bytes();
+        let bytes = response.into_body().collect().await.expect("a body in memory").to_bytes();
         serde_json::from_slice(&bytes).expect("a JSON body")
     }
 
     #[tokio::test]
     async fn the_shape_is_rfc_9457() {
-        let response = stamp(
-            Problem::invalid_field("device.name", "too long").into_response(),
-            "req_1",
-        );
+        let response = stamp(Problem::invalid_field("device.name", "too long").into_response(), "req_1");
         assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
         assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
@@ -314,11 +296,7 @@ mod tests {
         for code in ProblemCode::ALL {
             let response = code.into_response();
             let is_503 = code.status() == StatusCode::SERVICE_UNAVAILABLE;
-            assert_eq!(
-                response.headers().contains_key(RETRY_AFTER),
-                is_503,
-                "{code:?}"
-            );
+            assert_eq!(response.headers().contains_key(RETRY_AFTER), is_503, "{code:?}");
         }
         let response = Problem::rate_limited(7).into_response();
         assert_eq!(response.headers()[RETRY_AFTER], "7");
@@ -329,15 +307,10 @@ mod tests {
         for code in ProblemCode::ALL {
             let response = code.into_response();
             if code.status() == StatusCode::UNAUTHORIZED {
-                assert!(
-                    response.headers().contains_key(WWW_AUTHENTICATE),
-                    "{code:?}"
-                );
+                assert!(response.headers().contains_key(WWW_AUTHENTICATE), "{code:?}");
             }
         }
-        let gone = Problem::new(ProblemCode::SessionMissing)
-            .with_status(StatusCode::NOT_FOUND)
-            .into_response();
+        let gone = Problem::new(ProblemCode::SessionMissing).with_status(StatusCode::NOT_FOUND).into_response();
         assert_eq!(gone.status(), StatusCode::NOT_FOUND);
         assert!(!gone.headers().contains_key(WWW_AUTHENTICATE));
     }
@@ -347,9 +320,7 @@ mod tests {
     fn step_up_hints_at_what_is_missing() {
         let response = Problem::step_up_required(Some(900)).into_response();
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
-        let challenge = response.headers()[WWW_AUTHENTICATE]
-            .to_str()
-            .expect("ASCII");
+        let challenge = response.headers()[WWW_AUTHENTICATE].to_str().expect("ASCII");
         assert!(challenge.starts_with("Bearer error=\"insufficient_user_authentication\""));
         assert!(challenge.ends_with("max_age=\"900\""));
     }
@@ -359,16 +330,9 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for code in ProblemCode::ALL {
             let text = code.as_str();
-            assert!(
-                text.bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
-                "{text}"
-            );
+            assert!(text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{text}");
             assert!(seen.insert(text), "{text}");
-            assert!(
-                code.status().is_client_error() || code.status().is_server_error(),
-                "{text}"
-            );
+            assert!(code.status().is_client_error() || code.status().is_server_error(), "{text}");
         }
     }
 
@@ -381,14 +345,8 @@ mod tests {
     #[tokio::test]
     async fn long_fields_are_cut_at_a_character() {
         let problem = Problem::invalid_field("ä".repeat(10_000), "unknown field");
-        assert!(
-            problem
-                .field()
-                .is_some_and(|field| field.len() <= FIELD_BYTES)
-        );
-        let reasons = Problem::new(ProblemCode::WeakPassword)
-            .with_reasons(["too_common"])
-            .into_response();
+        assert!(problem.field().is_some_and(|field| field.len() <= FIELD_BYTES));
+        let reasons = Problem::new(ProblemCode::WeakPassword).with_reasons(["too_common"]).into_response();
         assert_eq!(body(reasons).await["reasons"], json!(["too_common"]));
     }
 }

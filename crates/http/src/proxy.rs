@@ -11,8 +11,8 @@ use http::header::{HOST, HeaderMap, HeaderName};
 use crate::bounds::{METHOD_BYTES, URI_BYTES};
 use crate::cookie::is_token_byte;
 use crate::headers::{
-    Single, X_FORWARDED_HOST, X_FORWARDED_METHOD, X_FORWARDED_PROTO, X_FORWARDED_URI,
-    X_ORIGINAL_HOST, X_ORIGINAL_METHOD, X_ORIGINAL_PROTO, X_ORIGINAL_URI, single,
+    Single, X_FORWARDED_HOST, X_FORWARDED_METHOD, X_FORWARDED_PROTO, X_FORWARDED_URI, X_ORIGINAL_HOST, X_ORIGINAL_METHOD,
+    X_ORIGINAL_PROTO, X_ORIGINAL_URI, single,
 };
 use crate::origin::{Authority, Scheme};
 use crate::problem::{Problem, ProblemCode};
@@ -43,15 +43,9 @@ impl From<MetadataError> for Problem {
     fn from(error: MetadataError) -> Self {
         let (code, name, what) = match error {
             MetadataError::Missing(name) => (ProblemCode::ProxyHeadersMissing, name, "is missing"),
-            MetadataError::Malformed(name) => (
-                ProblemCode::ProxyHeadersInvalid,
-                name,
-                "is empty or malformed",
-            ),
+            MetadataError::Malformed(name) => (ProblemCode::ProxyHeadersInvalid, name, "is empty or malformed"),
         };
-        Self::new(code)
-            .with_detail(format!("{name} of the original request {what}"))
-            .with_field(name)
+        Self::new(code).with_detail(format!("{name} of the original request {what}")).with_field(name)
     }
 }
 
@@ -109,32 +103,19 @@ impl<'a> OriginalRequest<'a> {
         prefix: &str,
         headers: &'a HeaderMap,
     ) -> Result<Self, MetadataError> {
-        let uri = path_and_query
-            .strip_prefix(prefix)
-            .filter(|uri| uri.starts_with('/'));
+        let uri = path_and_query.strip_prefix(prefix).filter(|uri| uri.starts_with('/'));
         Ok(Self {
             method: method_of(method).ok_or(MetadataError::Malformed("method"))?,
             scheme: read(headers, FORWARDED_FAMILY.proto, Scheme::parse)?,
             host: read(headers, (&HOST, "Host"), host_of)?,
-            uri: uri_of(uri.ok_or(MetadataError::Missing("path"))?)
-                .ok_or(MetadataError::Malformed("path"))?,
+            uri: uri_of(uri.ok_or(MetadataError::Missing("path"))?).ok_or(MetadataError::Malformed("path"))?,
         })
     }
 
-    fn of_families(
-        headers: &'a HeaderMap,
-        own: &Family,
-        other: &Family,
-    ) -> Result<Self, MetadataError> {
+    fn of_families(headers: &'a HeaderMap, own: &Family, other: &Family) -> Result<Self, MetadataError> {
         // Proto and host do not tell the families apart: many proxies add X-Forwarded-Proto to whatever they pass on.
-        let is_there = |family: &Family| {
-            headers.contains_key(family.method.0) || headers.contains_key(family.uri.0)
-        };
-        let family = if !is_there(own) && is_there(other) {
-            other
-        } else {
-            own
-        };
+        let is_there = |family: &Family| headers.contains_key(family.method.0) || headers.contains_key(family.uri.0);
+        let family = if !is_there(own) && is_there(other) { other } else { own };
         Ok(Self {
             method: read(headers, family.method, method_of)?,
             scheme: read(headers, family.proto, Scheme::parse)?,
@@ -199,9 +180,7 @@ mod tests {
         headers
     }
 
-    fn method<'a>(
-        read: Result<OriginalRequest<'a>, MetadataError>,
-    ) -> Result<&'a str, MetadataError> {
+    fn method<'a>(read: Result<OriginalRequest<'a>, MetadataError>) -> Result<&'a str, MetadataError> {
         read.map(|original| original.method)
     }
 
@@ -210,10 +189,7 @@ mod tests {
         let headers = request(&FORWARDED);
         let original = OriginalRequest::of_forward_auth(&headers).expect("complete metadata");
         assert_eq!((original.method, original.scheme), ("POST", Scheme::Https));
-        assert_eq!(
-            (original.host, original.uri),
-            ("app.example:8443", "/orders?token=theirs")
-        );
+        assert_eq!((original.host, original.uri), ("app.example:8443", "/orders?token=theirs"));
         let headers = request(&ORIGINAL);
         let original = OriginalRequest::of_auth_request(&headers).expect("complete metadata");
         assert_eq!((original.method, original.scheme), ("GET", Scheme::Http));
@@ -222,23 +198,14 @@ mod tests {
 
     #[test]
     fn the_other_family_is_read_only_where_the_own_is_absent() {
-        assert_eq!(
-            method(OriginalRequest::of_forward_auth(&request(&ORIGINAL))),
-            Ok("GET")
-        );
-        assert_eq!(
-            method(OriginalRequest::of_auth_request(&request(&FORWARDED))),
-            Ok("POST")
-        );
+        assert_eq!(method(OriginalRequest::of_forward_auth(&request(&ORIGINAL))), Ok("GET"));
+        assert_eq!(method(OriginalRequest::of_auth_request(&request(&FORWARDED))), Ok("POST"));
         // A client of Traefik that sends X-Original-Method: GET does not get its POST judged as a GET.
         let both = request(&[FORWARDED, ORIGINAL].concat());
         assert_eq!(method(OriginalRequest::of_forward_auth(&both)), Ok("POST"));
         assert_eq!(method(OriginalRequest::of_auth_request(&both)), Ok("GET"));
         let mixed = request(&[&FORWARDED[..1], &ORIGINAL[..]].concat());
-        assert_eq!(
-            method(OriginalRequest::of_forward_auth(&mixed)),
-            Err(MetadataError::Missing("X-Forwarded-Proto"))
-        );
+        assert_eq!(method(OriginalRequest::of_forward_auth(&mixed)), Err(MetadataError::Missing("X-Forwarded-Proto")));
         // nginx setups often add X-Forwarded-Proto and -Host by themselves.
         let added = request(&[&FORWARDED[1..3], &ORIGINAL[..]].concat());
         assert_eq!(method(OriginalRequest::of_forward_auth(&added)), Ok("GET"));
@@ -249,26 +216,15 @@ mod tests {
     fn every_missing_header_is_refused() {
         for missing in 0..4 {
             let without = |family: [(&'static str, &'static str); 4]| {
-                let lines: Vec<_> = (0..4)
-                    .filter(|at| *at != missing)
-                    .map(|at| family[at])
-                    .collect();
+                let lines: Vec<_> = (0..4).filter(|at| *at != missing).map(|at| family[at]).collect();
                 request(&lines)
             };
             let headers = without(FORWARDED);
             let read = OriginalRequest::of_forward_auth(&headers);
-            assert!(
-                matches!(read, Err(MetadataError::Missing(_))),
-                "{:?}",
-                FORWARDED[missing]
-            );
+            assert!(matches!(read, Err(MetadataError::Missing(_))), "{:?}", FORWARDED[missing]);
             let headers = without(ORIGINAL);
             let read = OriginalRequest::of_auth_request(&headers);
-            assert!(
-                matches!(read, Err(MetadataError::Missing(_))),
-                "{:?}",
-                ORIGINAL[missing]
-            );
+            assert!(matches!(read, Err(MetadataError::Missing(_))), "{:?}", ORIGINAL[missing]);
         }
         let nothing = HeaderMap::new();
         let read = OriginalRequest::of_forward_auth(&nothing);
@@ -281,14 +237,7 @@ mod tests {
         let bad: [&[&str]; 4] = [
             &["", "PO ST", "GET,POST", &"A".repeat(33)],
             &["", "ftp", "https, http"],
-            &[
-                "",
-                "a b",
-                "a.example, b.example",
-                "user@a.example",
-                "a.example:x",
-                "a.example/",
-            ],
+            &["", "a b", "a.example, b.example", "user@a.example", "a.example:x", "a.example/"],
             &["", "relative", "http://a.example/", "/a b", "/a\tb"],
         ];
         for (at, values) in bad.iter().enumerate() {
@@ -297,31 +246,20 @@ mod tests {
                 lines[at].1 = value;
                 let headers = request(&lines);
                 let read = OriginalRequest::of_forward_auth(&headers);
-                assert!(
-                    matches!(read, Err(MetadataError::Malformed(_))),
-                    "{:?}",
-                    lines[at]
-                );
+                assert!(matches!(read, Err(MetadataError::Malformed(_))), "{:?}", lines[at]);
             }
         }
         let twice = request(&[&FORWARDED[..], &[("x-forwarded-method", "GET")]].concat());
-        assert_eq!(
-            method(OriginalRequest::of_forward_auth(&twice)),
-            Err(MetadataError::Malformed("X-Forwarded-Method"))
-        );
+        assert_eq!(method(OriginalRequest::of_forward_auth(&twice)), Err(MetadataError::Malformed("X-Forwarded-Method")));
     }
 
     #[test]
     fn envoy_keeps_method_host_and_path() {
         let headers = request(&[("host", "app.example"), ("x-forwarded-proto", "https")]);
         let original =
-            OriginalRequest::of_ext_authz("PUT", "/ext-authz/a?b=c", "/ext-authz", &headers)
-                .expect("complete metadata");
+            OriginalRequest::of_ext_authz("PUT", "/ext-authz/a?b=c", "/ext-authz", &headers).expect("complete metadata");
         assert_eq!((original.method, original.uri), ("PUT", "/a?b=c"));
-        assert_eq!(
-            (original.host, original.scheme),
-            ("app.example", Scheme::Https)
-        );
+        assert_eq!((original.host, original.scheme), ("app.example", Scheme::Https));
         for path in ["/ext-authz", "/ext-authz?x=1", "/ext-authzx/", "/other"] {
             let read = OriginalRequest::of_ext_authz("GET", path, "/ext-authz", &headers);
             assert_eq!(read, Err(MetadataError::Missing("path")), "{path}");

@@ -36,12 +36,8 @@ impl From<RequirementsError> for Problem {
         let invalid = |detail| Self::new(ProblemCode::InvalidQuery).with_detail(detail);
         match error {
             RequirementsError::TokenInUrl => Self::new(ProblemCode::TokenInUrl),
-            RequirementsError::InvalidMfa => {
-                invalid("mfa can only be \"required\"").with_field("mfa")
-            }
-            RequirementsError::InvalidRole => {
-                invalid("role must name one or more roles").with_field("role")
-            }
+            RequirementsError::InvalidMfa => invalid("mfa can only be \"required\"").with_field("mfa"),
+            RequirementsError::InvalidRole => invalid("role must name one or more roles").with_field("role"),
             RequirementsError::UnknownParameter => invalid("only mfa and role are understood here"),
         }
     }
@@ -97,11 +93,7 @@ impl<'a> Requirements<'a> {
 /// percent-encoded or not.
 #[must_use]
 pub fn has_token(query: &str) -> bool {
-    let is_token_name = |name: &str| {
-        TOKEN_NAMES
-            .iter()
-            .any(|token| name.eq_ignore_ascii_case(token))
-    };
+    let is_token_name = |name: &str| TOKEN_NAMES.iter().any(|token| name.eq_ignore_ascii_case(token));
     pairs(query).any(|(name, _)| match decode(name) {
         Some(name) => is_token_name(&name),
         None => false,
@@ -140,9 +132,7 @@ fn decode(text: &str) -> Option<Cow<'_, str>> {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]
@@ -154,32 +144,21 @@ mod tests {
     }
 
     fn admits(query: &str, roles: &[&str]) -> bool {
-        parse(query)
-            .expect("a valid query")
-            .roles_satisfied_by(roles.iter().copied())
+        parse(query).expect("a valid query").roles_satisfied_by(roles.iter().copied())
     }
 
     #[test]
     fn no_query_demands_nothing() {
         for query in [None, Some(""), Some("&")] {
             let requirements = Requirements::parse(query).expect("nothing to refuse");
-            assert!(
-                !requirements.mfa() && requirements.roles_satisfied_by([].into_iter()),
-                "{query:?}"
-            );
+            assert!(!requirements.mfa() && requirements.roles_satisfied_by([].into_iter()), "{query:?}");
         }
     }
 
     #[test]
     fn mfa_has_one_value() {
         assert!(parse("mfa=required").expect("a valid query").mfa());
-        for query in [
-            "mfa",
-            "mfa=",
-            "mfa=true",
-            "mfa=Required",
-            "mfa=required&mfa=no",
-        ] {
+        for query in ["mfa", "mfa=", "mfa=true", "mfa=Required", "mfa=required&mfa=no"] {
             assert_eq!(parse(query), Err(RequirementsError::InvalidMfa), "{query}");
         }
     }
@@ -191,59 +170,29 @@ mod tests {
         assert!(!admits("role=admin", &[]));
         assert!(admits("role=admin,owner", &["owner"]));
         assert!(!admits("role=staff&role=admin,owner", &["owner"]));
-        assert!(admits(
-            "role=staff&role=admin,owner&mfa=required",
-            &["owner", "staff"]
-        ));
+        assert!(admits("role=staff&role=admin,owner&mfa=required", &["owner", "staff"]));
         assert!(admits("role=night%20shift", &["night shift"]) && admits("role=a%2cb", &["b"]));
         assert!(!admits("role=admin", &["Admin", "administrator"]));
     }
 
     #[test]
     fn demands_that_are_not_understood_are_refused() {
-        for query in [
-            "role",
-            "role=",
-            "role=a,,b",
-            "role=%",
-            "role=%zz",
-            "role=%ff",
-            "role=%f",
-        ] {
+        for query in ["role", "role=", "role=a,,b", "role=%", "role=%zz", "role=%ff", "role=%f"] {
             assert_eq!(parse(query), Err(RequirementsError::InvalidRole), "{query}");
         }
         for query in ["roles=admin", "Role=admin", "x=1", "MFA=required"] {
-            assert_eq!(
-                parse(query),
-                Err(RequirementsError::UnknownParameter),
-                "{query}"
-            );
+            assert_eq!(parse(query), Err(RequirementsError::UnknownParameter), "{query}");
         }
         let many = format!("role={}", vec!["a"; REQUIRED_ROLES + 1].join(","));
         assert_eq!(parse(&many), Err(RequirementsError::InvalidRole));
-        assert_eq!(
-            parse(&format!("role={}", "a".repeat(257))),
-            Err(RequirementsError::InvalidRole)
-        );
+        assert_eq!(parse(&format!("role={}", "a".repeat(257))), Err(RequirementsError::InvalidRole));
     }
 
     // S23
     #[test]
     fn tokens_in_the_url_are_refused_first() {
-        for name in [
-            "token",
-            "session",
-            "sid",
-            "access_token",
-            "Token",
-            "%74oken",
-            "access%5Ftoken",
-        ] {
-            for query in [
-                format!("{name}=vs_x"),
-                name.to_owned(),
-                format!("mfa=bad&{name}="),
-            ] {
+        for name in ["token", "session", "sid", "access_token", "Token", "%74oken", "access%5Ftoken"] {
+            for query in [format!("{name}=vs_x"), name.to_owned(), format!("mfa=bad&{name}=")] {
                 assert_eq!(parse(&query), Err(RequirementsError::TokenInUrl), "{query}");
             }
         }

@@ -67,11 +67,7 @@ mod tests {
     #[test]
     fn the_scheme_is_case_insensitive() {
         for line in ["Bearer vk_abc", "bearer vk_abc", "BEARER  vk_abc"] {
-            assert_eq!(
-                read_bearer(&with(&[line])),
-                BearerRead::One("vk_abc"),
-                "{line}"
-            );
+            assert_eq!(read_bearer(&with(&[line])), BearerRead::One("vk_abc"), "{line}");
         }
     }
 
@@ -79,12 +75,7 @@ mod tests {
     fn other_schemes_are_none_and_bad_ones_invalid() {
         assert_eq!(read_bearer(&with(&[])), BearerRead::None);
         assert_eq!(read_bearer(&with(&["Basic dTpw"])), BearerRead::None);
-        for lines in [
-            &["Bearer"][..],
-            &["Bearer a b"],
-            &["Bearer a,b"],
-            &["Bearer a", "Bearer a"],
-        ] {
+        for lines in [&["Bearer"][..], &["Bearer a b"], &["Bearer a,b"], &["Bearer a", "Bearer a"]] {
             assert_eq!(read_bearer(&with(lines)), BearerRead::Invalid, "{lines:?}");
         }
     }

@@ -68,7 +68,10 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     println!("public  listening on http://{}", public.local_addr()?);
     println!("management listening on http://{}", management.local_addr()?);
     if config.mode == Mode::Dev {
-        println!("development mode: loopback only; the management key is in {}", config.data_dir.join("management.key").display());
+        println!(
+            "development mode: loopback only; the management key is in {}",
+            config.data_dir.join("management.key").display()
+        );
     }
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let wait = |mut stopped: tokio::sync::watch::Receiver<bool>| async move {

@@ -3,10 +3,8 @@
 mod scope;
 mod service;
 
-
 pub use scope::{Scope, Scopes, UnknownScope};
 pub use service::{CreateKeyOutcome, Keys, NewKey, Verified};
-
 
 use crate::{Answer, time::Timestamp};
 

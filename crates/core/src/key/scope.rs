@@ -16,10 +16,33 @@ pub struct UnknownScope;
 
 /// Nouns with `:read` and `:write`.
 const NAMED: &[&str] = &[
-    "cache:read", "cache:write", "devices:read", "devices:write", "events:read", "events:write", "jobs:read", "jobs:write",
-    "keys:read", "keys:write", "limits:read", "limits:write", "live:read", "live:write", "passwords:read", "passwords:write",
-    "sessions:read", "sessions:validate", "sessions:write", "stats:read", "stats:write", "tokens:introspect", "tokens:read",
-    "tokens:revoke", "tokens:write", "users:read", "users:write",
+    "cache:read",
+    "cache:write",
+    "devices:read",
+    "devices:write",
+    "events:read",
+    "events:write",
+    "jobs:read",
+    "jobs:write",
+    "keys:read",
+    "keys:write",
+    "limits:read",
+    "limits:write",
+    "live:read",
+    "live:write",
+    "passwords:read",
+    "passwords:write",
+    "sessions:read",
+    "sessions:validate",
+    "sessions:write",
+    "stats:read",
+    "stats:write",
+    "tokens:introspect",
+    "tokens:read",
+    "tokens:revoke",
+    "tokens:write",
+    "users:read",
+    "users:write",
 ];
 
 impl Scope {

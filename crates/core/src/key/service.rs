@@ -90,7 +90,8 @@ impl Keys {
             return Ok(None);
         }
         let now = self.clock.now();
-        let fresh = |known: &Known| now.since_ms(known.read_at) < BELIEVED_MS && now >= known.read_at && !known.read_at.is_zero();
+        let fresh =
+            |known: &Known| now.since_ms(known.read_at) < BELIEVED_MS && now >= known.read_at && !known.read_at.is_zero();
         if !fresh(&self.known.read()) {
             self.reload(now).await?;
         }

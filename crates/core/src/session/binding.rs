@@ -72,7 +72,7 @@ fn same_network(profile: &Profile, a: IpAddr, b: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    
+
     fn verdict(mode: BindingMode, bound: &str, seen: &str) -> Option<Mismatch> {
         let profile = Profile { ip_binding: mode, ..Profile::default() };
         let session = Binding { profile: "", ip: bound.parse().ok(), user_agent: "" };

@@ -390,4 +390,3 @@ pub struct UserAnalytics {
     /// Recent activities over all valid sessions, newest first.
     pub trail: Vec<super::Activity>,
 }
-

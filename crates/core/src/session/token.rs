@@ -188,10 +188,8 @@ mod tests {
         assert_eq!(derived.expose(), GOLDEN_DERIVED);
     }
 
-    const GOLDEN_TOKEN: &str =
-        "vs_AAECAwQFBgcICQoLSwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHXzr1z2U6XTNsDjxziNA2";
-    const GOLDEN_DERIVED: &str =
-        "vs_AAECAwQFBgcICQoLS772f4d4KzGStDCX8St5BtLC4KIkoJHgPowb-mW1LCzQLJD41Yo-cB2m2Fs91J3c";
+    const GOLDEN_TOKEN: &str = "vs_AAECAwQFBgcICQoLSwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHXzr1z2U6XTNsDjxziNA2";
+    const GOLDEN_DERIVED: &str = "vs_AAECAwQFBgcICQoLS772f4d4KzGStDCX8St5BtLC4KIkoJHgPowb-mW1LCzQLJD41Yo-cB2m2Fs91J3c";
 
     // S1: 256 random bits; only prefix, key id and tag repeat.
     #[test]

@@ -13,10 +13,7 @@ use crate::bounds::JSON_DEPTH;
 /// The parser's own for syntax, ours for duplicate members and depth.
 pub(super) fn check(text: &str) -> Result<(), serde_json::Error> {
     let mut parser = serde_json::Deserializer::from_str(text);
-    Value {
-        depth_left: JSON_DEPTH,
-    }
-    .deserialize(&mut parser)?;
+    Value { depth_left: JSON_DEPTH }.deserialize(&mut parser)?;
     parser.end()
 }
 

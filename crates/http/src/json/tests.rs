@@ -122,43 +122,15 @@ fn depth_is_bounded() {
 fn the_field_at_fault_is_named() {
     let cases = [
         (r#"{}"#, Some("user_id"), "the field is missing"),
-        (
-            r#"{"user_id": "u", "device": {}}"#,
-            Some("device.id"),
-            "the field is missing",
-        ),
-        (
-            r#"{"user_id": "u", "rolse": []}"#,
-            Some("rolse"),
-            "the field is unknown",
-        ),
-        (
-            r#"{"user_id": "u", "device": {"id": "d", "os": 1}}"#,
-            Some("device.os"),
-            "the field is unknown",
-        ),
-        (
-            r#"{"user_id": "u", "a`b": 1}"#,
-            Some("a`b"),
-            "the field is unknown",
-        ),
+        (r#"{"user_id": "u", "device": {}}"#, Some("device.id"), "the field is missing"),
+        (r#"{"user_id": "u", "rolse": []}"#, Some("rolse"), "the field is unknown"),
+        (r#"{"user_id": "u", "device": {"id": "d", "os": 1}}"#, Some("device.os"), "the field is unknown"),
+        (r#"{"user_id": "u", "a`b": 1}"#, Some("a`b"), "the field is unknown"),
         (r#"{"user_id": 7}"#, Some("user_id"), "expected a string"),
         (r#"{"user_id": null}"#, Some("user_id"), "expected a string"),
-        (
-            r#"{"user_id": "u", "roles": ["a", 1]}"#,
-            Some("roles[1]"),
-            "expected a string",
-        ),
-        (
-            r#"{"user_id": "u", "count": 256}"#,
-            Some("count"),
-            "expected u8",
-        ),
-        (
-            r#"{"user_id": "u", "mode": "x"}"#,
-            Some("mode"),
-            "expected `strict` or `log`",
-        ),
+        (r#"{"user_id": "u", "roles": ["a", 1]}"#, Some("roles[1]"), "expected a string"),
+        (r#"{"user_id": "u", "count": 256}"#, Some("count"), "expected u8"),
+        (r#"{"user_id": "u", "mode": "x"}"#, Some("mode"), "expected `strict` or `log`"),
         (r#"[]"#, None, ""),
         (r#""text""#, None, "expected struct Create"),
     ];
@@ -167,11 +139,7 @@ fn the_field_at_fault_is_named() {
         assert_eq!(problem.code(), ProblemCode::InvalidField, "{body}");
         assert_eq!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(problem.field(), field, "{body}: {}", problem.detail());
-        assert!(
-            problem.detail().starts_with(detail),
-            "{body}: {}",
-            problem.detail()
-        );
+        assert!(problem.detail().starts_with(detail), "{body}: {}", problem.detail());
     }
 }
 
@@ -218,32 +186,17 @@ async fn only_json_is_accepted() {
 async fn large_bodies_are_413() {
     let fits = format!("{{\"user_id\": \"{}\"}}", "u".repeat(64 - 15));
     assert_eq!(fits.len(), 64);
-    assert!(
-        extract(request(Some("application/json"), fits.clone()))
-            .await
-            .is_ok()
-    );
-    let problem = extract(request(Some("application/json"), format!("{fits} ")))
-        .await
-        .expect_err("65 bytes");
+    assert!(extract(request(Some("application/json"), fits.clone())).await.is_ok());
+    let problem = extract(request(Some("application/json"), format!("{fits} "))).await.expect_err("65 bytes");
     assert_eq!(problem.status(), StatusCode::PAYLOAD_TOO_LARGE);
 
     let mut announced = request(Some("application/json"), "{}");
-    announced.headers_mut().insert(
-        CONTENT_LENGTH,
-        http::HeaderValue::from_static("99999999999999999999"),
-    );
+    announced.headers_mut().insert(CONTENT_LENGTH, http::HeaderValue::from_static("99999999999999999999"));
     let problem = extract(announced).await.expect_err("an empty member");
-    assert_eq!(
-        problem.code(),
-        ProblemCode::InvalidField,
-        "an unreadable length is the server's to refuse"
-    );
+    assert_eq!(problem.code(), ProblemCode::InvalidField, "an unreadable length is the server's to refuse");
 
     let mut announced = request(Some("application/json"), "{}");
-    announced
-        .headers_mut()
-        .insert(CONTENT_LENGTH, http::HeaderValue::from_static("65"));
+    announced.headers_mut().insert(CONTENT_LENGTH, http::HeaderValue::from_static("65"));
     let problem = extract(announced).await.expect_err("announced as 65 bytes");
     assert_eq!(problem.code(), ProblemCode::BodyTooLarge);
 }
@@ -251,15 +204,10 @@ async fn large_bodies_are_413() {
 #[tokio::test]
 async fn an_optional_body_may_be_empty() {
     assert_eq!(extract_optional(request(None, "")).await, Ok(None));
-    assert_eq!(
-        extract_optional(request(Some("application/json"), "")).await,
-        Ok(None)
-    );
+    assert_eq!(extract_optional(request(Some("application/json"), "")).await, Ok(None));
     let read = extract_optional(request(Some("application/json"), r#"{"user_id": "u"}"#)).await;
     assert!(matches!(read, Ok(Some(_))));
-    let problem = extract_optional(request(None, r#"{"user_id": "u"}"#))
-        .await
-        .expect_err("no content type");
+    let problem = extract_optional(request(None, r#"{"user_id": "u"}"#)).await.expect_err("no content type");
     assert_eq!(problem.code(), ProblemCode::UnsupportedMediaType);
 }
 

@@ -126,16 +126,12 @@ impl ProblemCode {
     /// scheme is `Bearer`, since `Basic` would open a browser's password dialogue.
     pub(super) fn challenge(self) -> Option<&'static str> {
         match self {
-            Self::StepUpRequired => {
-                Some("Bearer error=\"insufficient_user_authentication\", acr_values=\"aal2\"")
-            }
+            Self::StepUpRequired => Some("Bearer error=\"insufficient_user_authentication\", acr_values=\"aal2\""),
             Self::ScopeMissing => Some("Bearer error=\"insufficient_scope\""),
             Self::SessionExpiredIdle | Self::SessionExpiredAbsolute | Self::SessionRevoked => {
                 Some("Bearer realm=\"vestibule\", error=\"invalid_token\"")
             }
-            other if other.status() == StatusCode::UNAUTHORIZED => {
-                Some("Bearer realm=\"vestibule\"")
-            }
+            other if other.status() == StatusCode::UNAUTHORIZED => Some("Bearer realm=\"vestibule\""),
             _ => None,
         }
     }

@@ -26,11 +26,7 @@ enum Reading {
 /// Name, setting, reading. Of two names for one setting the first is looked at first, and both must agree.
 const ALIASES: [(&str, &str, Reading); 17] = [
     ("SESSION_TTL", "sessions.idle_timeout", Reading::Seconds),
-    (
-        "SESSION_TIMEOUT_MINUTES",
-        "sessions.idle_timeout",
-        Reading::Minutes,
-    ),
+    ("SESSION_TIMEOUT_MINUTES", "sessions.idle_timeout", Reading::Minutes),
     ("SESSION_SECRET", "secret", Reading::Same),
     ("SESSION_SECRET_KEY", "secret", Reading::Same),
     ("SESSION_SECRET_FILE", "secret_file", Reading::Same),
@@ -43,16 +39,8 @@ const ALIASES: [(&str, &str, Reading); 17] = [
     ("REDIS_SESSION_URL", "store.sessions_url", Reading::Same),
     ("REDIS_RATE_LIMIT_URL", "store.limits_url", Reading::Same),
     ("REDIS_CACHE_WARMING_URL", "store.cache_url", Reading::Same),
-    (
-        "REDIS_CONNECTION_TIMEOUT",
-        "store.connect_timeout",
-        Reading::Seconds,
-    ),
-    (
-        "REDIS_HEALTH_CHECK_INTERVAL",
-        "store.health_interval",
-        Reading::Seconds,
-    ),
+    ("REDIS_CONNECTION_TIMEOUT", "store.connect_timeout", Reading::Seconds),
+    ("REDIS_HEALTH_CHECK_INTERVAL", "store.health_interval", Reading::Seconds),
     ("SESSION_CLEANUP_INTERVAL", "", Reading::Same),
 ];
 
@@ -60,11 +48,7 @@ const ALIASES: [(&str, &str, Reading); 17] = [
 const POOL_SIZES: [&str; 2] = ["REDIS_MAX_CONNECTIONS", "REDIS_CONNECTION_POOL_SIZE"];
 
 /// Lays the aliases over the file. Returns warnings; what is wrong goes to `problems`.
-pub(super) fn apply(
-    env: &Environment,
-    layers: &mut Layers,
-    problems: &mut Vec<Problem>,
-) -> Vec<String> {
+pub(super) fn apply(env: &Environment, layers: &mut Layers, problems: &mut Vec<Problem>) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut earlier: Vec<(&str, &str, String)> = Vec::new();
     let pool_sizes = POOL_SIZES.map(|name| (name, "store.max_in_flight", Reading::Same));
@@ -73,16 +57,11 @@ pub(super) fn apply(
             continue;
         };
         if path.is_empty() {
-            warnings.push(format!(
-                "{name} has no effect: expired sessions need no clean-up interval"
-            ));
+            warnings.push(format!("{name} has no effect: expired sessions need no clean-up interval"));
             continue;
         }
         let text = converted(text, reading);
-        if let Some((other, ..)) = earlier
-            .iter()
-            .find(|(_, other_path, other)| *other_path == path && *other != text)
-        {
+        if let Some((other, ..)) = earlier.iter().find(|(_, other_path, other)| *other_path == path && *other != text) {
             problems.push(Problem::at(
                 Some(Source::Alias(name.to_owned())),
                 format!("{path}: {other} says otherwise; keep one of them"),
@@ -104,14 +83,11 @@ pub(super) fn apply(
 
 /// Empty variables are those of a template that nobody has filled in.
 fn given<'a>(env: &'a Environment, name: &str) -> Option<&'a str> {
-    env.get(name)
-        .map(|text| text.trim())
-        .filter(|text| !text.is_empty())
+    env.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
 }
 
 fn converted(text: &str, reading: Reading) -> String {
-    let duration =
-        |unit: &str| Duration::parse(&format!("{text}{unit}")).map(|duration| duration.show());
+    let duration = |unit: &str| Duration::parse(&format!("{text}{unit}")).map(|duration| duration.show());
     match reading {
         Reading::Same => text.to_owned(),
         // What is not a number is passed on, for the reader of the setting to refuse it by name.
@@ -122,9 +98,7 @@ fn converted(text: &str, reading: Reading) -> String {
 
 /// The address of Redis, from whichever names give it: a URL, Sentinels, cluster nodes, or a host and a port.
 fn apply_redis_url(env: &Environment, layers: &mut Layers) {
-    let is_on = |name: &str| {
-        given(env, name).is_some_and(|text| text.eq_ignore_ascii_case("true") || text == "1")
-    };
+    let is_on = |name: &str| given(env, name).is_some_and(|text| text.eq_ignore_ascii_case("true") || text == "1");
     let set = |layers: &mut Layers, name: &str, path: &str, text: String| {
         layers.set(path, Raw::Word(text), Source::Alias(name.to_owned()));
     };
@@ -132,41 +106,21 @@ fn apply_redis_url(env: &Environment, layers: &mut Layers) {
     let nodes = given(env, "REDIS_CLUSTER_NODES").filter(|_| is_on("REDIS_CLUSTER_ENABLED"));
     if let Some(hosts) = sentinels {
         let master = given(env, "REDIS_MASTER_NAME").unwrap_or("mymaster");
-        set(
-            layers,
-            "REDIS_SENTINEL_HOSTS",
-            "store.url",
-            format!("redis+sentinel://{hosts}/{master}"),
-        );
+        set(layers, "REDIS_SENTINEL_HOSTS", "store.url", format!("redis+sentinel://{hosts}/{master}"));
     } else if let Some(nodes) = nodes {
-        set(
-            layers,
-            "REDIS_CLUSTER_NODES",
-            "store.url",
-            format!("redis+cluster://{nodes}"),
-        );
+        set(layers, "REDIS_CLUSTER_NODES", "store.url", format!("redis+cluster://{nodes}"));
     } else if let Some(url) = given(env, "REDIS_URL") {
         set(layers, "REDIS_URL", "store.url", url.to_owned());
     } else if let Some(file) = given(env, "REDIS_URL_FILE") {
         set(layers, "REDIS_URL_FILE", "store.url_file", file.to_owned());
     } else if let Some(host) = given(env, "REDIS_HOST") {
         let port = given(env, "REDIS_PORT").unwrap_or("6379");
-        set(
-            layers,
-            "REDIS_HOST",
-            "store.url",
-            format!("redis://{host}:{port}"),
-        );
+        set(layers, "REDIS_HOST", "store.url", format!("redis://{host}:{port}"));
     }
     if let Some(url) = given(env, "DATABASE_URL") {
         set(layers, "DATABASE_URL", "record.url", url.to_owned());
     }
     if let Some(file) = given(env, "DATABASE_URL_FILE") {
-        set(
-            layers,
-            "DATABASE_URL_FILE",
-            "record.url_file",
-            file.to_owned(),
-        );
+        set(layers, "DATABASE_URL_FILE", "record.url_file", file.to_owned());
     }
 }

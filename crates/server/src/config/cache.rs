@@ -41,27 +41,13 @@ fn read_type(reader: &mut Reader, path: &str) -> Option<CacheType> {
     if let (Some(soft), Some(hard)) = (soft_ttl, ttl)
         && soft >= hard
     {
-        reader.problem(
-            &key("soft_ttl"),
-            format!("{} is not shorter than ttl ({})", soft.show(), hard.show()),
-        );
+        reader.problem(&key("soft_ttl"), format!("{} is not shorter than ttl ({})", soft.show(), hard.show()));
     }
     let negative_ttl = reader.optional(&key("negative_ttl"));
     let loader: Option<String> = reader.optional(&key("loader"));
     let is_url = |url: &String| url.starts_with("http://") || url.starts_with("https://");
-    if loader
-        .as_ref()
-        .is_some_and(|loader| !is_url(loader) || !loader.contains("{key}"))
-    {
-        reader.problem(
-            &key("loader"),
-            "expected a URL with {key} in it, such as http://127.0.0.1:9000/profiles/{key}",
-        );
+    if loader.as_ref().is_some_and(|loader| !is_url(loader) || !loader.contains("{key}")) {
+        reader.problem(&key("loader"), "expected a URL with {key} in it, such as http://127.0.0.1:9000/profiles/{key}");
     }
-    Some(CacheType {
-        ttl: ttl?,
-        soft_ttl,
-        negative_ttl,
-        loader,
-    })
+    Some(CacheType { ttl: ttl?, soft_ttl, negative_ttl, loader })
 }

@@ -114,12 +114,8 @@ impl Layers {
     /// The names directly below `prefix`, sorted.
     pub(super) fn names_below(&self, prefix: &str) -> Vec<String> {
         let below = format!("{prefix}.");
-        let names: BTreeSet<&str> = self
-            .0
-            .keys()
-            .filter_map(|path| path.strip_prefix(&below))
-            .filter_map(|rest| rest.split('.').next())
-            .collect();
+        let names: BTreeSet<&str> =
+            self.0.keys().filter_map(|path| path.strip_prefix(&below)).filter_map(|rest| rest.split('.').next()).collect();
         names.into_iter().map(str::to_owned).collect()
     }
 
@@ -129,30 +125,17 @@ impl Layers {
             let before = text.get(..offset).unwrap_or(text);
             before.bytes().filter(|byte| *byte == b'\n').count() + 1
         };
-        let source_at = |offset: usize| Source::File {
-            name: name.to_owned(),
-            line: line_at(offset),
-        };
+        let source_at = |offset: usize| Source::File { name: name.to_owned(), line: line_at(offset) };
         let document = DeTable::parse(text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
-            let message = error
-                .message()
-                .lines()
-                .next()
-                .unwrap_or("not TOML")
-                .to_owned();
+            let message = error.message().lines().next().unwrap_or("not TOML").to_owned();
             Problem::at(Some(source_at(offset)), message)
         })?;
         self.add_table("", document.get_ref(), &source_at);
         Ok(())
     }
 
-    fn add_table(
-        &mut self,
-        prefix: &str,
-        table: &DeTable<'_>,
-        source_at: &dyn Fn(usize) -> Source,
-    ) {
+    fn add_table(&mut self, prefix: &str, table: &DeTable<'_>, source_at: &dyn Fn(usize) -> Source) {
         for (key, value) in table {
             let path = join(prefix, key.get_ref());
             let source = source_at(key.span().start);
@@ -167,17 +150,8 @@ impl Layers {
         }
     }
 
-    fn add_array(
-        &mut self,
-        path: &str,
-        items: &DeArray<'_>,
-        source: Source,
-        source_at: &dyn Fn(usize) -> Source,
-    ) {
-        let texts: Option<Vec<String>> = items
-            .iter()
-            .map(|item| item.get_ref().as_str().map(str::to_owned))
-            .collect();
+    fn add_array(&mut self, path: &str, items: &DeArray<'_>, source: Source, source_at: &dyn Fn(usize) -> Source) {
+        let texts: Option<Vec<String>> = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect();
         if let Some(texts) = texts {
             return self.set(path, Raw::List(texts), source);
         }
@@ -205,16 +179,8 @@ pub(super) fn is_bare(name: &str) -> bool {
 
 /// A key that is not bare is quoted, so that it can neither look like a path nor break a line of a message.
 fn join(prefix: &str, key: &str) -> String {
-    let key = if is_bare(key) {
-        key.to_owned()
-    } else {
-        format!("{key:?}")
-    };
-    if prefix.is_empty() {
-        key
-    } else {
-        format!("{prefix}.{key}")
-    }
+    let key = if is_bare(key) { key.to_owned() } else { format!("{key:?}") };
+    if prefix.is_empty() { key } else { format!("{prefix}.{key}") }
 }
 
 fn raw_scalar(value: &DeValue<'_>) -> Raw {
@@ -222,8 +188,9 @@ fn raw_scalar(value: &DeValue<'_>) -> Raw {
         DeValue::String(text) => Raw::Text(text.clone().into_owned()),
         DeValue::Boolean(value) => Raw::Boolean(*value),
         DeValue::Datetime(at) => Raw::Text(at.to_string()),
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map_or(Raw::Other("a number out of range"), Raw::Integer),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).map_or(Raw::Other("a number out of range"), Raw::Integer)
+        }
         DeValue::Float(_) => Raw::Other("a fraction"),
         DeValue::Array(_) | DeValue::Table(_) => Raw::Other("a collection"),
     }

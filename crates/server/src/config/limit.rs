@@ -74,10 +74,7 @@ impl Value for Rate {
 
     fn parse(text: &str) -> Option<Self> {
         let (count, period) = text.split_once('/')?;
-        let rate = Self {
-            count: u64::parse(count)?,
-            period: Duration::parse(period)?,
-        };
+        let rate = Self { count: u64::parse(count)?, period: Duration::parse(period)? };
         (rate.count <= *bounds::LIMIT_COUNT.end()).then_some(rate)
     }
 
@@ -139,10 +136,7 @@ pub(super) fn read(reader: &mut Reader) -> Vec<LimitRule> {
             continue;
         };
         if !names.insert(rule.name.clone()) {
-            reader.problem(
-                &format!("{path}.name"),
-                format!("there is another rule {}", rule.name),
-            );
+            reader.problem(&format!("{path}.name"), format!("there is another rule {}", rule.name));
         }
         rules.push(rule);
     }
@@ -165,18 +159,7 @@ fn read_rule(reader: &mut Reader, path: &str) -> Option<LimitRule> {
     let count = reader.value(&key("count"), Counted::All);
     let penalty = read_penalty(reader, &key("penalty"));
     let (name, level, rate) = (name?, level?, rate?);
-    Some(LimitRule {
-        name,
-        level,
-        algorithm,
-        rate,
-        burst,
-        on_store_failure,
-        shadow,
-        apply,
-        count,
-        penalty,
-    })
+    Some(LimitRule { name, level, algorithm, rate, burst, on_store_failure, shadow, apply, count, penalty })
 }
 
 fn required<T: Value>(reader: &mut Reader, path: &str, name: &str) -> Option<T> {
@@ -212,22 +195,12 @@ fn read_penalty(reader: &mut Reader, path: &str) -> Option<Penalty> {
         extend_on_hit: reader.value(&key("extend_on_hit"), false),
     };
     if penalty.base > penalty.cap {
-        reader.problem(
-            &key("base"),
-            format!(
-                "{} is longer than cap ({})",
-                penalty.base.show(),
-                cap.show()
-            ),
-        );
+        reader.problem(&key("base"), format!("{} is longer than cap ({})", penalty.base.show(), cap.show()));
     }
     if penalty.decay <= penalty.cap {
         reader.problem(
             &key("decay"),
-            format!(
-                "is not longer than cap ({}): a strike would be forgotten before its block ends",
-                cap.show()
-            ),
+            format!("is not longer than cap ({}): a strike would be forgotten before its block ends", cap.show()),
         );
     }
     Some(penalty)

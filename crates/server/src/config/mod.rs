@@ -7,11 +7,7 @@
 //! Deliberately absent: reloading, and values computed from other machines. A generated secret is not part of the
 //! configuration either; the server asks [`secret`] for one when it starts in development mode.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "the server's start is not wired to it yet"
-)]
+#![allow(dead_code, unused_imports, reason = "the server's start is not wired to it yet")]
 
 mod alias;
 mod bounds;
@@ -36,9 +32,7 @@ pub(crate) use limit::LimitRule;
 pub(crate) use record::Record;
 pub(crate) use report::{CheckReport, ConfigError, Problem, Setting};
 pub(crate) use secret::SecretText;
-pub(crate) use sections::{
-    Cookie, Devices, Events, Http, Import, Log, LogFormat, Management, Metrics, Passwords, Public,
-};
+pub(crate) use sections::{Cookie, Devices, Events, Http, Import, Log, LogFormat, Management, Metrics, Passwords, Public};
 pub(crate) use store::{Backend, Purposes, RedisUrl, Store, Topology};
 pub(crate) use token::Tokens;
 
@@ -135,13 +129,9 @@ impl Config {
     /// What this build cannot do yet of what is configured.
     pub(crate) fn not_available(&self) -> Option<&'static str> {
         if self.store.uses_redis() {
-            Some(
-                "Redis comes with a later release; without store.url (REDIS_URL, REDIS_HOST) the state is kept in memory",
-            )
+            Some("Redis comes with a later release; without store.url (REDIS_URL, REDIS_HOST) the state is kept in memory")
         } else if matches!(self.record, Record::Postgres(_)) {
-            Some(
-                "Postgres comes with a later release; without record.url (DATABASE_URL) the record is a SQLite file",
-            )
+            Some("Postgres comes with a later release; without record.url (DATABASE_URL) the record is a SQLite file")
         } else {
             None
         }
@@ -190,17 +180,10 @@ impl Config {
 
 fn read_mode(reader: &mut Reader, listeners: Listeners, has_file: bool) -> Mode {
     let is_loopback = listeners.are_loopback();
-    let default = if is_loopback && !has_file {
-        Mode::Dev
-    } else {
-        Mode::Production
-    };
+    let default = if is_loopback && !has_file { Mode::Dev } else { Mode::Production };
     let mode = reader.value("mode", default);
     if mode == Mode::Dev && !is_loopback {
-        reader.problem(
-            "mode",
-            "development mode is for loopback only, and a listener can be reached from the network",
-        );
+        reader.problem("mode", "development mode is for loopback only, and a listener can be reached from the network");
     }
     mode
 }
@@ -237,13 +220,7 @@ impl Secrets {
 /// [`ConfigError`] with every problem that was found.
 pub(crate) fn load(sources: &Sources<'_>) -> Result<(Config, CheckReport), ConfigError> {
     let (config, report) = resolve(sources);
-    if report.problems.is_empty() {
-        Ok((config, report))
-    } else {
-        Err(ConfigError {
-            problems: report.problems,
-        })
-    }
+    if report.problems.is_empty() { Ok((config, report)) } else { Err(ConfigError { problems: report.problems }) }
 }
 
 /// Tells what is in effect, and what is wrong with it.
@@ -262,16 +239,10 @@ fn resolve(sources: &Sources<'_>) -> (Config, CheckReport) {
     let warnings = alias::apply(sources.environment, &mut layers, &mut problems);
     add_environment(&mut layers, sources.environment);
     for (path, text, flag) in sources.flags {
-        layers.set(
-            path,
-            Raw::Word(text.clone()),
-            Source::Flag((*flag).to_owned()),
-        );
+        layers.set(path, Raw::Word(text.clone()), Source::Flag((*flag).to_owned()));
     }
     let mut reader = Reader::new(layers, problems);
-    warnings
-        .into_iter()
-        .for_each(|warning| reader.warn(warning));
+    warnings.into_iter().for_each(|warning| reader.warn(warning));
     let config = Config::read(&mut reader, sources.file.is_some());
     let findings = reader.finish();
     let report = CheckReport {
@@ -285,23 +256,12 @@ fn resolve(sources: &Sources<'_>) -> (Config, CheckReport) {
 
 fn add_file(layers: &mut Layers, path: &Path) -> Result<(), Problem> {
     let name = path.display().to_string();
-    let fault = |text: String| {
-        Problem::at(
-            None,
-            format!("cannot read the configuration file {name}: {text}"),
-        )
-    };
+    let fault = |text: String| Problem::at(None, format!("cannot read the configuration file {name}: {text}"));
     let file = std::fs::File::open(path).map_err(|error| fault(error.to_string()))?;
     let mut text = String::new();
-    let length = file
-        .take(bounds::FILE_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| fault(error.to_string()))?;
+    let length = file.take(bounds::FILE_BYTES + 1).read_to_string(&mut text).map_err(|error| fault(error.to_string()))?;
     if length as u64 > bounds::FILE_BYTES {
-        return Err(fault(format!(
-            "it is longer than {} bytes",
-            bounds::FILE_BYTES
-        )));
+        return Err(fault(format!("it is longer than {} bytes", bounds::FILE_BYTES)));
     }
     layers.add_file(&name, &text)
 }
@@ -309,17 +269,10 @@ fn add_file(layers: &mut Layers, path: &Path) -> Result<(), Problem> {
 /// `VESTIBULE_SECTION__KEY` is `section.key`; a single underscore belongs to the name.
 fn add_environment(layers: &mut Layers, env: &Environment) {
     for (name, text) in env {
-        let Some(rest) = name
-            .strip_prefix(PREFIX)
-            .filter(|_| !CLIENT_VARIABLES.contains(&name.as_str()))
-        else {
+        let Some(rest) = name.strip_prefix(PREFIX).filter(|_| !CLIENT_VARIABLES.contains(&name.as_str())) else {
             continue;
         };
         let path = rest.to_ascii_lowercase().replace("__", ".");
-        layers.set(
-            &path,
-            Raw::Word(text.clone()),
-            Source::Environment(name.clone()),
-        );
+        layers.set(&path, Raw::Word(text.clone()), Source::Environment(name.clone()));
     }
 }

@@ -31,13 +31,7 @@ pub(super) struct Findings {
 
 impl Reader {
     pub(super) fn new(layers: Layers, problems: Vec<Problem>) -> Self {
-        Self {
-            layers,
-            sources: BTreeMap::new(),
-            settings: Vec::new(),
-            warnings: Vec::new(),
-            problems,
-        }
+        Self { layers, sources: BTreeMap::new(), settings: Vec::new(), warnings: Vec::new(), problems }
     }
 
     /// Says that `path` is a section, whatever it holds.
@@ -64,12 +58,7 @@ impl Reader {
             self.layers.take(path);
         }
         let value: Option<T> = self.given(path);
-        self.note(
-            path,
-            value
-                .as_ref()
-                .map_or_else(|| "(none)".to_owned(), Value::show),
-        );
+        self.note(path, value.as_ref().map_or_else(|| "(none)".to_owned(), Value::show));
         value
     }
 
@@ -80,11 +69,7 @@ impl Reader {
     }
 
     /// A number within a range, without a default.
-    pub(super) fn optional_number(
-        &mut self,
-        path: &str,
-        range: RangeInclusive<u64>,
-    ) -> Option<u64> {
+    pub(super) fn optional_number(&mut self, path: &str, range: RangeInclusive<u64>) -> Option<u64> {
         let value: u64 = self.optional(path)?;
         Some(self.within(path, value, &range, value.to_string()))
     }
@@ -95,18 +80,9 @@ impl Reader {
         self.within(path, value, &range, super::value::Bytes(value).show())
     }
 
-    fn within(
-        &mut self,
-        path: &str,
-        value: u64,
-        range: &RangeInclusive<u64>,
-        shown: String,
-    ) -> u64 {
+    fn within(&mut self, path: &str, value: u64, range: &RangeInclusive<u64>, shown: String) -> u64 {
         if !range.contains(&value) {
-            self.problem(
-                path,
-                format!("{shown} is not from {} to {}", range.start(), range.end()),
-            );
+            self.problem(path, format!("{shown} is not from {} to {}", range.start(), range.end()));
         }
         value.clamp(*range.start(), *range.end())
     }
@@ -134,18 +110,13 @@ impl Reader {
     /// A secret, given as text under `path` or as the name of a file under `path` with `_file` after it.
     pub(super) fn secret(&mut self, path: &str, strictness: Strictness) -> Option<SecretText> {
         let text = self.text_or_file(path);
-        self.note(
-            path,
-            if text.is_some() { "(set)" } else { "(not set)" }.to_owned(),
-        );
+        self.note(path, if text.is_some() { "(set)" } else { "(not set)" }.to_owned());
         let text = text?;
         if let Err(weakness) = secret::judge(text.expose()) {
             match strictness {
                 Strictness::Strict => self.problem(path, weakness.to_string()),
                 Strictness::Lenient => {
-                    self.warn(format!(
-                        "{path}: {weakness}; it is accepted because this is development mode"
-                    ));
+                    self.warn(format!("{path}: {weakness}; it is accepted because this is development mode"));
                 }
             }
         }
@@ -161,15 +132,10 @@ impl Reader {
             (None, None) => None,
             (Some(text), Some(file)) if text.source.ranks_with(&file.source) => {
                 self.sources.insert(path.to_owned(), text.source);
-                self.problem(
-                    path,
-                    format!("is given together with {file_path}; keep one of them"),
-                );
+                self.problem(path, format!("is given together with {file_path}; keep one of them"));
                 None
             }
-            (Some(text), file) if file.as_ref().is_none_or(|file| file.source < text.source) => {
-                self.secret_text(path, &text)
-            }
+            (Some(text), file) if file.as_ref().is_none_or(|file| file.source < text.source) => self.secret_text(path, &text),
             (_, Some(file)) => self.secret_from_file(path, &file_path, &file),
             (Some(_), None) => None,
         }
@@ -186,12 +152,7 @@ impl Reader {
         }
     }
 
-    fn secret_from_file(
-        &mut self,
-        path: &str,
-        file_path: &str,
-        entry: &Entry,
-    ) -> Option<SecretText> {
+    fn secret_from_file(&mut self, path: &str, file_path: &str, entry: &Entry) -> Option<SecretText> {
         self.sources.insert(path.to_owned(), entry.source.clone());
         let Some(file) = PathBuf::from_raw(&entry.raw) else {
             self.wrong(file_path, PathBuf::EXPECTED, entry);
@@ -221,27 +182,14 @@ impl Reader {
     /// The paths of the sections in the list `path`.
     pub(super) fn elements(&mut self, path: &str) -> Vec<String> {
         match self.layers.take(path) {
-            Some(Entry {
-                raw: Raw::List(items),
-                ..
-            }) if items.is_empty() => {}
-            Some(entry) => self.wrong(
-                path,
-                "a list of sections, which only a file can have",
-                &entry,
-            ),
+            Some(Entry { raw: Raw::List(items), .. }) if items.is_empty() => {}
+            Some(entry) => self.wrong(path, "a list of sections, which only a file can have", &entry),
             None => {}
         }
         let given = |path: &String| self.layers.get(path).is_some();
-        let mut paths: Vec<String> = (0..=bounds::TABLES)
-            .map(|index| element(path, index))
-            .take_while(given)
-            .collect();
+        let mut paths: Vec<String> = (0..=bounds::TABLES).map(|index| element(path, index)).take_while(given).collect();
         if paths.len() > bounds::TABLES {
-            self.problem(
-                &paths[bounds::TABLES],
-                format!("is beyond {} sections", bounds::TABLES),
-            );
+            self.problem(&paths[bounds::TABLES], format!("is beyond {} sections", bounds::TABLES));
             paths.truncate(bounds::TABLES);
         }
         for path in &paths {
@@ -257,25 +205,13 @@ impl Reader {
 
     /// Records what is in effect.
     pub(super) fn note(&mut self, path: &str, value: String) {
-        let source = self
-            .sources
-            .get(path)
-            .map_or_else(|| "default".to_owned(), Source::to_string);
-        self.settings.push(Setting {
-            key: path.to_owned(),
-            value,
-            source,
-        });
+        let source = self.sources.get(path).map_or_else(|| "default".to_owned(), Source::to_string);
+        self.settings.push(Setting { key: path.to_owned(), value, source });
     }
 
     /// Changes a default that another setting leaves no room for.
     pub(super) fn adapt<T: Value>(&mut self, path: &str, value: &T, to: &str) {
-        if let Some(setting) = self
-            .settings
-            .iter_mut()
-            .rev()
-            .find(|setting| setting.key == path)
-        {
+        if let Some(setting) = self.settings.iter_mut().rev().find(|setting| setting.key == path) {
             setting.value = value.show();
             setting.source = format!("default, adapted to {to}");
         }
@@ -284,8 +220,7 @@ impl Reader {
     /// Says what is wrong with a setting.
     pub(super) fn problem(&mut self, path: &str, text: impl std::fmt::Display) {
         let source = self.sources.get(path).cloned();
-        self.problems
-            .push(Problem::at(source, format!("{path}: {text}")));
+        self.problems.push(Problem::at(source, format!("{path}: {text}")));
     }
 
     /// Says what is allowed, but deserves a look.
@@ -295,35 +230,19 @@ impl Reader {
 
     /// Ends the reading: what is left is unknown.
     pub(super) fn finish(self) -> Findings {
-        let Self {
-            layers,
-            settings,
-            warnings,
-            mut problems,
-            ..
-        } = self;
+        let Self { layers, settings, warnings, mut problems, .. } = self;
         let mut unknown_section: Option<String> = None;
         for (path, entry) in layers.into_rest() {
             // The members of an unknown section are not worth a line each.
-            if unknown_section
-                .as_ref()
-                .is_some_and(|section| path.starts_with(section.as_str()))
-            {
+            if unknown_section.as_ref().is_some_and(|section| path.starts_with(section.as_str())) {
                 continue;
             }
             if matches!(entry.raw, Raw::Table) {
                 unknown_section = Some(format!("{path}."));
             }
-            problems.push(Problem::at(
-                Some(entry.source),
-                format!("unknown key {path}"),
-            ));
+            problems.push(Problem::at(Some(entry.source), format!("unknown key {path}")));
         }
-        Findings {
-            settings,
-            warnings,
-            problems,
-        }
+        Findings { settings, warnings, problems }
     }
 
     fn given<T: Value>(&mut self, path: &str) -> Option<T> {
@@ -345,8 +264,7 @@ impl Reader {
             Raw::Text(_) | Raw::Word(_) => format!("{path}: expected {expected}"),
             other => format!("{path}: expected {expected}, found {}", other.type_name()),
         };
-        self.problems
-            .push(Problem::at(Some(entry.source.clone()), text));
+        self.problems.push(Problem::at(Some(entry.source.clone()), text));
     }
 }
 
@@ -355,9 +273,5 @@ fn is_empty_word(entry: &Entry) -> bool {
 }
 
 fn split_list(text: &str) -> Vec<String> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-        .map(str::to_owned)
-        .collect()
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }

@@ -30,7 +30,10 @@ impl Record {
         };
         reader.note("record.url", shown.to_owned());
         if record.is_none() {
-            reader.problem("record.url", "expected none, sqlite (the file is in data_dir), or a URL such as postgres://host/database");
+            reader.problem(
+                "record.url",
+                "expected none, sqlite (the file is in data_dir), or a URL such as postgres://host/database",
+            );
         }
         if record == Some(Self::Sqlite) && store.uses_redis() {
             reader.problem(
@@ -45,9 +48,7 @@ impl Record {
         match url.expose() {
             "none" => Some(Self::None),
             "sqlite" | "sqlite:" | "sqlite://" => Some(Self::Sqlite),
-            text if text.starts_with("postgres://") || text.starts_with("postgresql://") => {
-                Some(Self::Postgres(url.clone()))
-            }
+            text if text.starts_with("postgres://") || text.starts_with("postgresql://") => Some(Self::Postgres(url.clone())),
             _ => None,
         }
     }

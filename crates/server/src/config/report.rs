@@ -23,10 +23,7 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(super) fn at(source: Option<Source>, text: impl Into<String>) -> Self {
-        Self {
-            source,
-            text: text.into(),
-        }
+        Self { source, text: text.into() }
     }
 }
 

@@ -63,14 +63,10 @@ pub(super) enum Weakness {
 impl fmt::Display for Weakness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooShort => write!(
-                f,
-                "is shorter than {} bytes; `openssl rand -base64 32` makes a good one",
-                bounds::SECRET_MIN_BYTES
-            ),
-            Self::Placeholder => f.write_str(
-                "is a placeholder or a repetition; `openssl rand -base64 32` makes a good one",
-            ),
+            Self::TooShort => {
+                write!(f, "is shorter than {} bytes; `openssl rand -base64 32` makes a good one", bounds::SECRET_MIN_BYTES)
+            }
+            Self::Placeholder => f.write_str("is a placeholder or a repetition; `openssl rand -base64 32` makes a good one"),
         }
     }
 }
@@ -88,21 +84,11 @@ pub(super) fn judge(text: &str) -> Result<(), Weakness> {
 
 /// Texts that people copy out of examples, and texts of hardly any variety.
 fn is_placeholder(text: &str) -> bool {
-    const ANYWHERE: [&str; 8] = [
-        "changeme",
-        "change_me",
-        "change-me",
-        "change this",
-        "placeholder",
-        "replaceme",
-        "replace_me",
-        "replace-me",
-    ];
+    const ANYWHERE: [&str; 8] =
+        ["changeme", "change_me", "change-me", "change this", "placeholder", "replaceme", "replace_me", "replace-me"];
     const ALONE: [&str; 5] = ["secret", "password", "example", "default", "test"];
     let lower = Zeroizing::new(text.trim().to_ascii_lowercase());
-    let is_yours = ["your_", "your-", "your ", "<your", "${"]
-        .iter()
-        .any(|start| lower.starts_with(start));
+    let is_yours = ["your_", "your-", "your ", "<your", "${"].iter().any(|start| lower.starts_with(start));
     is_yours
         || ANYWHERE.iter().any(|word| lower.contains(word))
         || ALONE.iter().any(|word| *lower == *word)
@@ -111,12 +97,9 @@ fn is_placeholder(text: &str) -> bool {
 
 fn is_monotonous(bytes: &[u8]) -> bool {
     let mut seen = [false; 256];
-    bytes
-        .iter()
-        .for_each(|byte| seen[usize::from(*byte)] = true);
+    bytes.iter().for_each(|byte| seen[usize::from(*byte)] = true);
     let distinct = seen.iter().filter(|seen| **seen).count();
-    let repeats =
-        (1..=bytes.len() / 2).any(|period| bytes[period..] == bytes[..bytes.len() - period]);
+    let repeats = (1..=bytes.len() / 2).any(|period| bytes[period..] == bytes[..bytes.len() - period]);
     repeats || (bytes.len() >= bounds::SECRET_MIN_BYTES && distinct < bounds::SECRET_DISTINCT_BYTES)
 }
 
@@ -136,9 +119,7 @@ impl fmt::Display for SecretFileError {
         match self {
             Self::Io(error) => error.fmt(f),
             Self::NotASecret => f.write_str("it does not hold one line of text"),
-            Self::Exposed => {
-                f.write_str("others than its owner can read it; replace it, or `chmod 600` it")
-            }
+            Self::Exposed => f.write_str("others than its owner can read it; replace it, or `chmod 600` it"),
         }
     }
 }
@@ -160,9 +141,7 @@ pub(super) fn read_file(path: &Path) -> Result<SecretText, SecretFileError> {
 
 fn read_open(file: File) -> Result<SecretText, SecretFileError> {
     let mut text = Zeroizing::new(String::new());
-    let read = file
-        .take(bounds::SECRET_FILE_BYTES + 1)
-        .read_to_string(&mut text);
+    let read = file.take(bounds::SECRET_FILE_BYTES + 1).read_to_string(&mut text);
     match read {
         Ok(length) if length as u64 > bounds::SECRET_FILE_BYTES => {
             return Err(SecretFileError::NotASecret);
@@ -198,38 +177,23 @@ pub(crate) fn load_or_generate(data_dir: &Path) -> Result<Generated, SecretFileE
 
 /// The bootstrap management key in `<data dir>/management.key` (mode 0600), generated where there is none: `vk_` and 43
 /// characters of base64url.
-pub(crate) fn load_or_generate_management_key(
-    data_dir: &Path,
-) -> Result<Generated, SecretFileError> {
+pub(crate) fn load_or_generate_management_key(data_dir: &Path) -> Result<Generated, SecretFileError> {
     load_or_generate_as(data_dir, "management.key", "vk_")
 }
 
-fn load_or_generate_as(
-    data_dir: &Path,
-    name: &str,
-    prefix: &str,
-) -> Result<Generated, SecretFileError> {
+fn load_or_generate_as(data_dir: &Path, name: &str, prefix: &str) -> Result<Generated, SecretFileError> {
     create_private_dir(data_dir)?;
     let path = data_dir.join(name);
     if let Some(text) = read_private(&path)? {
-        return Ok(Generated {
-            text,
-            is_new: false,
-        });
+        return Ok(Generated { text, is_new: false });
     }
     let bytes = Zeroizing::new(random::<{ bounds::GENERATED_BYTES }>());
-    let text = SecretText::new(format!(
-        "{prefix}{}",
-        URL_SAFE_NO_PAD.encode(bytes.as_slice())
-    ));
+    let text = SecretText::new(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes.as_slice())));
     if publish(data_dir, &path, &text)? {
         return Ok(Generated { text, is_new: true });
     }
     let text = read_private(&path)?.ok_or(SecretFileError::NotASecret)?;
-    Ok(Generated {
-        text,
-        is_new: false,
-    })
+    Ok(Generated { text, is_new: false })
 }
 
 fn read_private(path: &Path) -> Result<Option<SecretText>, SecretFileError> {
@@ -246,9 +210,7 @@ fn read_private(path: &Path) -> Result<Option<SecretText>, SecretFileError> {
 
 /// Writes the secret beside its place and links it there. False where another process was faster.
 fn publish(data_dir: &Path, path: &Path, text: &SecretText) -> io::Result<bool> {
-    let mut draft = tempfile::Builder::new()
-        .prefix(".secret-")
-        .tempfile_in(data_dir)?;
+    let mut draft = tempfile::Builder::new().prefix(".secret-").tempfile_in(data_dir)?;
     draft.write_all(text.expose().as_bytes())?;
     draft.write_all(b"\n")?;
     draft.as_file().sync_all()?;
@@ -266,10 +228,7 @@ fn publish(data_dir: &Path, path: &Path, text: &SecretText) -> io::Result<bool> 
 #[cfg(unix)]
 fn create_private_dir(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 #[cfg(not(unix))]
@@ -302,20 +261,11 @@ mod tests {
         let again = load_or_generate(&dir).expect("read");
         assert!(first.is_new && !again.is_new && first.text == again.text);
         assert_eq!(judge(first.text.expose()), Ok(()));
-        let key = load_or_generate_management_key(&dir)
-            .expect("generated")
-            .text;
-        assert!(
-            key.expose().starts_with("vk_")
-                && key.expose().len() == 46
-                && judge(key.expose()).is_ok()
-        );
+        let key = load_or_generate_management_key(&dir).expect("generated").text;
+        assert!(key.expose().starts_with("vk_") && key.expose().len() == 46 && judge(key.expose()).is_ok());
         let elsewhere = load_or_generate(&parent.path().join("other")).expect("generated");
         assert!(elsewhere.text != first.text);
-        let left: Vec<_> = fs::read_dir(&dir)
-            .expect("a folder")
-            .map(|entry| entry.expect("an entry").file_name())
-            .collect();
+        let left: Vec<_> = fs::read_dir(&dir).expect("a folder").map(|entry| entry.expect("an entry").file_name()).collect();
         assert_eq!(left.len(), 2, "no draft is left: {left:?}");
     }
 
@@ -326,20 +276,11 @@ mod tests {
         let parent = tempfile::tempdir().expect("a temporary folder");
         let dir = parent.path().join("data");
         load_or_generate(&dir).expect("generated");
-        let mode = |path: &Path| {
-            fs::metadata(path)
-                .expect("it is there")
-                .permissions()
-                .mode()
-                & 0o777
-        };
+        let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
         let path = dir.join("secret");
         assert_eq!((mode(&dir), mode(&path)), (0o700, 0o600));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("changed");
-        assert!(matches!(
-            load_or_generate(&dir),
-            Err(SecretFileError::Exposed)
-        ));
+        assert!(matches!(load_or_generate(&dir), Err(SecretFileError::Exposed)));
     }
 
     #[test]
@@ -352,10 +293,7 @@ mod tests {
         };
         let all: Vec<Generated> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().expect("no panic"))
-                .collect()
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
         });
         assert_eq!(all.iter().filter(|generated| generated.is_new).count(), 1);
         assert!(all.iter().all(|generated| generated.text == all[0].text));

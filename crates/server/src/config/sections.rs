@@ -58,16 +58,12 @@ impl Listeners {
         reader.section("management");
         Self {
             public: reader.value("public.listen", SocketAddr::from(([127, 0, 0, 1], 8378))),
-            management: reader.value(
-                "management.listen",
-                SocketAddr::from(([127, 0, 0, 1], 8379)),
-            ),
+            management: reader.value("management.listen", SocketAddr::from(([127, 0, 0, 1], 8379))),
         }
     }
 
     pub(super) fn are_loopback(self) -> bool {
-        self.public.ip().to_canonical().is_loopback()
-            && self.management.ip().to_canonical().is_loopback()
+        self.public.ip().to_canonical().is_loopback() && self.management.ip().to_canonical().is_loopback()
     }
 }
 
@@ -131,31 +127,17 @@ fn read_allowed_origins(reader: &mut Reader) -> AllowedOrigins {
 
 impl Management {
     /// The proxy in front of the public listener is taken to stand in front of this one too, unless told otherwise.
-    pub(super) fn read(
-        reader: &mut Reader,
-        listeners: Listeners,
-        public: &Public,
-        strictness: Strictness,
-    ) -> Self {
+    pub(super) fn read(reader: &mut Reader, listeners: Listeners, public: &Public, strictness: Strictness) -> Self {
         let behind_proxy = reader.value("management.behind_proxy", public.behind_proxy);
         check_exposure(reader, "management", listeners.management, behind_proxy);
         if listeners.management == listeners.public && listeners.public.port() != 0 {
             reader.problem("management.listen", "is the same as public.listen");
         }
         let key = reader.secret("management.key", strictness);
-        if key
-            .as_ref()
-            .is_some_and(|key| !key.expose().bytes().all(|byte| byte.is_ascii_graphic()))
-        {
-            reader.problem(
-                "management.key",
-                "has characters that cannot stand in a header; take letters and digits",
-            );
+        if key.as_ref().is_some_and(|key| !key.expose().bytes().all(|byte| byte.is_ascii_graphic())) {
+            reader.problem("management.key", "has characters that cannot stand in a header; take letters and digits");
         }
-        Self {
-            listen: listeners.management,
-            key,
-        }
+        Self { listen: listeners.management, key }
     }
 }
 
@@ -186,9 +168,7 @@ impl Cookie {
             false => Exposure::Network,
         };
         match SessionCookie::new(config.clone(), exposure) {
-            Ok((_, warnings)) => warnings
-                .iter()
-                .for_each(|warning| reader.warn(warning.to_string())),
+            Ok((_, warnings)) => warnings.iter().for_each(|warning| reader.warn(warning.to_string())),
             // The name is ours, so it is the domain; or a forced development mode, which has its own problem already.
             Err(error) if config.domain.is_some() => reader.problem("cookie.domain", error),
             Err(_) => {}
@@ -207,9 +187,7 @@ pub(crate) struct Events {
 impl Events {
     pub(super) fn read(reader: &mut Reader) -> Self {
         reader.section("events");
-        Self {
-            retention: reader.value("events.retention", Duration::from_secs(90 * DAY)),
-        }
+        Self { retention: reader.value("events.retention", Duration::from_secs(90 * DAY)) }
     }
 }
 
@@ -224,9 +202,7 @@ pub(crate) struct Devices {
 impl Devices {
     pub(super) fn read(reader: &mut Reader) -> Self {
         reader.section("devices");
-        Self {
-            trust_ttl: reader.value("devices.trust_ttl", Duration::from_secs(30 * DAY)),
-        }
+        Self { trust_ttl: reader.value("devices.trust_ttl", Duration::from_secs(30 * DAY)) }
     }
 }
 
@@ -246,23 +222,13 @@ pub(crate) struct Passwords {
 impl Passwords {
     pub(super) fn read(reader: &mut Reader) -> Self {
         reader.section("passwords");
-        let lengths =
-            password_bounds::MFA_CHARACTERS as u64..=password_bounds::MIN_LENGTH_CEILING as u64;
-        let profile: PasswordProfile =
-            reader.value("passwords.profile", PasswordProfile::SingleFactor);
-        let min_length = reader
-            .optional_number("passwords.min_length", lengths)
-            .and_then(|n| usize::try_from(n).ok());
+        let lengths = password_bounds::MFA_CHARACTERS as u64..=password_bounds::MIN_LENGTH_CEILING as u64;
+        let profile: PasswordProfile = reader.value("passwords.profile", PasswordProfile::SingleFactor);
+        let min_length = reader.optional_number("passwords.min_length", lengths).and_then(|n| usize::try_from(n).ok());
         if min_length.is_some_and(|length| length < profile.min_length()) {
-            reader.warn(format!(
-                "passwords.min_length is below the {} characters of passwords.profile",
-                profile.min_length()
-            ));
+            reader.warn(format!("passwords.min_length is below the {} characters of passwords.profile", profile.min_length()));
         }
-        let workers = reader.optional_number(
-            "passwords.workers",
-            1..=password_bounds::POOL_WORKERS as u64,
-        );
+        let workers = reader.optional_number("passwords.workers", 1..=password_bounds::POOL_WORKERS as u64);
         let queue = reader.number(
             "passwords.queue",
             password_bounds::POOL_QUEUE as u64,
@@ -288,9 +254,7 @@ pub(crate) struct Import {
 impl Import {
     pub(super) fn read(reader: &mut Reader) -> Self {
         reader.section("import");
-        Self {
-            legacy_until: reader.optional("import.legacy_until"),
-        }
+        Self { legacy_until: reader.optional("import.legacy_until") }
     }
 }
 
@@ -319,12 +283,12 @@ impl Log {
         reader.section("log");
         let level = reader.value("log.level", "info".to_owned());
         if !level.split(',').all(is_log_directive) {
-            reader.problem("log.level", "expected off, error, warn, info, debug or trace, or a list such as info,vestibule_sql=debug");
+            reader.problem(
+                "log.level",
+                "expected off, error, warn, info, debug or trace, or a list such as info,vestibule_sql=debug",
+            );
         }
-        Self {
-            level,
-            format: reader.value("log.format", LogFormat::Text),
-        }
+        Self { level, format: reader.value("log.format", LogFormat::Text) }
     }
 }
 
@@ -346,9 +310,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(super) fn read(reader: &mut Reader) -> Self {
         reader.section("metrics");
-        Self {
-            public: reader.value("metrics.public", false),
-        }
+        Self { public: reader.value("metrics.public", false) }
     }
 }
 
@@ -372,10 +334,8 @@ impl Http {
         reader.section("http");
         let body_limit = reader.bytes("http.body_limit", 64 << 10, bounds::BODY);
         if body_limit < data_bytes as u64 {
-            reader.problem(
-                "http.body_limit",
-                format!("{body_limit} bytes are less than sessions.max_data_bytes ({data_bytes})"),
-            );
+            reader
+                .problem("http.body_limit", format!("{body_limit} bytes are less than sessions.max_data_bytes ({data_bytes})"));
         }
         Self {
             body_limit,

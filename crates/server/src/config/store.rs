@@ -108,7 +108,8 @@ impl fmt::Debug for RedisUrl {
 }
 
 impl Value for RedisUrl {
-    const EXPECTED: &'static str = "a URL such as redis://host:6379/0, rediss://host, redis+cluster://h1,h2 or redis+sentinel://h1,h2/master";
+    const EXPECTED: &'static str =
+        "a URL such as redis://host:6379/0, rediss://host, redis+cluster://h1,h2 or redis+sentinel://h1,h2/master";
 
     fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
@@ -124,29 +125,14 @@ impl Value for RedisUrl {
         };
         let topology = topology(kind, hosts, path, query)?;
         let is_sentinel = matches!(topology, Topology::Sentinel { .. });
-        let port = if is_sentinel {
-            SENTINEL_PORT
-        } else {
-            REDIS_PORT
-        };
+        let port = if is_sentinel { SENTINEL_PORT } else { REDIS_PORT };
         let named_by_path = kind == "+sentinel";
-        let database = if named_by_path || path.is_empty() {
-            None
-        } else {
-            Some(u64::parse(path)?)
-        };
+        let database = if named_by_path || path.is_empty() { None } else { Some(u64::parse(path)?) };
         if database.is_some_and(|number| number > *bounds::DATABASE.end()) {
             return None;
         }
         let (user, password) = credentials.map_or(Some((None, None)), parse_credentials)?;
-        Some(Self {
-            topology,
-            tls,
-            hosts: parse_hosts(hosts, port)?,
-            user,
-            password,
-            database,
-        })
+        Some(Self { topology, tls, hosts: parse_hosts(hosts, port)?, user, password, database })
     }
 
     fn show(&self) -> String {
@@ -156,11 +142,7 @@ impl Value for RedisUrl {
 
 /// The scheme says it; without its word several hosts are a cluster, or Sentinels where the query names their master.
 fn topology(kind: &str, hosts: &str, path: &str, query: &str) -> Option<Topology> {
-    let sentinel = |master: &str| {
-        (!master.is_empty()).then(|| Topology::Sentinel {
-            master: master.to_owned(),
-        })
-    };
+    let sentinel = |master: &str| (!master.is_empty()).then(|| Topology::Sentinel { master: master.to_owned() });
     match (kind, query) {
         ("+sentinel", "") => sentinel(path),
         ("+cluster", "") => Some(Topology::Cluster),
@@ -172,10 +154,7 @@ fn topology(kind: &str, hosts: &str, path: &str, query: &str) -> Option<Topology
 }
 
 fn parse_hosts(text: &str, default_port: u16) -> Option<Vec<(String, u16)>> {
-    let hosts: Option<Vec<_>> = text
-        .split(',')
-        .map(|host| parse_host(host.trim(), default_port))
-        .collect();
+    let hosts: Option<Vec<_>> = text.split(',').map(|host| parse_host(host.trim(), default_port)).collect();
     hosts.filter(|hosts| hosts.len() <= bounds::REDIS_HOSTS)
 }
 
@@ -196,10 +175,7 @@ fn parse_credentials(text: &str) -> Option<(Option<String>, Option<SecretText>)>
     let (user, password) = text.split_once(':').unwrap_or((text, ""));
     let user = percent_decode(user)?;
     let password = percent_decode(password)?;
-    Some((
-        (!user.is_empty()).then_some(user),
-        (!password.is_empty()).then(|| SecretText::new(password)),
-    ))
+    Some(((!user.is_empty()).then_some(user), (!password.is_empty()).then(|| SecretText::new(password))))
 }
 
 /// Credentials of URLs write reserved characters as `%40` (RFC 3986 2.1).
@@ -240,21 +216,11 @@ impl Store {
 fn read_backend(reader: &mut Reader) -> Backend {
     let url = read_url(reader, "store.url", "memory");
     let password = reader.text_or_file("store.password");
-    reader.note(
-        "store.password",
-        if password.is_some() {
-            "(set)"
-        } else {
-            "(not set)"
-        }
-        .to_owned(),
-    );
+    reader.note("store.password", if password.is_some() { "(set)" } else { "(not set)" }.to_owned());
     let database = reader.optional_number("store.database", bounds::DATABASE);
     let Some(mut url) = url else {
         if password.is_some() || database.is_some() {
-            reader.warn(
-                "store.password and store.database have no effect without store.url".to_owned(),
-            );
+            reader.warn("store.password and store.database have no effect without store.url".to_owned());
         }
         return Backend::Memory;
     };
@@ -269,17 +235,9 @@ fn read_backend(reader: &mut Reader) -> Backend {
 
 /// A URL with its password redacted in the report. `memory` is none.
 fn read_url(reader: &mut Reader, path: &str, absent: &str) -> Option<RedisUrl> {
-    let text = reader
-        .text_or_file(path)
-        .filter(|text| text.expose() != "memory");
-    let url = text
-        .as_ref()
-        .and_then(|text| RedisUrl::parse(text.expose()));
-    reader.note(
-        path,
-        url.as_ref()
-            .map_or_else(|| absent.to_owned(), RedisUrl::show),
-    );
+    let text = reader.text_or_file(path).filter(|text| text.expose() != "memory");
+    let url = text.as_ref().and_then(|text| RedisUrl::parse(text.expose()));
+    reader.note(path, url.as_ref().map_or_else(|| absent.to_owned(), RedisUrl::show));
     if text.is_some() && url.is_none() {
         reader.problem(path, format!("expected {}", RedisUrl::EXPECTED));
     }

@@ -55,19 +55,12 @@ impl Tokens {
             audience: reader.optional("tokens.audience"),
             algorithm: reader.value("tokens.algorithm", Algorithm::EdDsa),
             access_ttl: reader.value("tokens.access_ttl", Duration::from_secs(600)),
-            refresh_grace: reader
-                .value("tokens.refresh_grace", Grace(Duration::from_secs(10)))
-                .0,
-            refresh_idle_timeout: reader
-                .value("tokens.refresh_idle_timeout", Duration::from_secs(14 * DAY)),
-            refresh_lifetime: reader
-                .value("tokens.refresh_lifetime", Duration::from_secs(30 * DAY)),
-            clock_skew: reader
-                .value("tokens.clock_skew", Grace(Duration::from_secs(30)))
-                .0,
+            refresh_grace: reader.value("tokens.refresh_grace", Grace(Duration::from_secs(10))).0,
+            refresh_idle_timeout: reader.value("tokens.refresh_idle_timeout", Duration::from_secs(14 * DAY)),
+            refresh_lifetime: reader.value("tokens.refresh_lifetime", Duration::from_secs(30 * DAY)),
+            clock_skew: reader.value("tokens.clock_skew", Grace(Duration::from_secs(30))).0,
             signing_key_file: reader.optional("tokens.signing_key_file"),
-            key_publish_before: reader
-                .value("tokens.key_publish_before", Duration::from_secs(HOUR)),
+            key_publish_before: reader.value("tokens.key_publish_before", Duration::from_secs(HOUR)),
         };
         tokens.settle(reader)
     }
@@ -79,22 +72,13 @@ impl Tokens {
         let is_too_long = self.refresh_idle_timeout > self.refresh_lifetime;
         if is_too_long && reader.is_given(IDLE) {
             let limit = self.refresh_lifetime.show();
-            reader.problem(
-                IDLE,
-                format!(
-                    "{} is longer than {LIFETIME} ({limit})",
-                    self.refresh_idle_timeout.show()
-                ),
-            );
+            reader.problem(IDLE, format!("{} is longer than {LIFETIME} ({limit})", self.refresh_idle_timeout.show()));
         } else if is_too_long {
             self.refresh_idle_timeout = self.refresh_lifetime;
             reader.adapt(IDLE, &self.refresh_idle_timeout, LIFETIME);
         }
         if self.refresh_grace >= self.refresh_lifetime {
-            reader.problem(
-                "tokens.refresh_grace",
-                format!("is not shorter than {LIFETIME}"),
-            );
+            reader.problem("tokens.refresh_grace", format!("is not shorter than {LIFETIME}"));
         }
         self
     }

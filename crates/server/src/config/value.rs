@@ -83,10 +83,7 @@ impl Value for SocketAddr {
     /// Names are not looked up, but for `localhost`, which needs no look-up.
     fn parse(text: &str) -> Option<Self> {
         match text.strip_prefix("localhost:") {
-            Some(port) => port
-                .parse()
-                .ok()
-                .map(|port: u16| Self::from(([127, 0, 0, 1], port))),
+            Some(port) => port.parse().ok().map(|port: u16| Self::from(([127, 0, 0, 1], port))),
             None => text.parse().ok(),
         }
     }
@@ -104,17 +101,9 @@ impl Value for Duration {
     }
 
     fn show(&self) -> String {
-        const UNITS: [(u64, &str); 4] = [
-            (86_400_000, "d"),
-            (3_600_000, "h"),
-            (60_000, "m"),
-            (1_000, "s"),
-        ];
+        const UNITS: [(u64, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
         let ms = millis(*self);
-        match UNITS
-            .iter()
-            .find(|(unit, _)| ms >= *unit && ms.is_multiple_of(*unit))
-        {
+        match UNITS.iter().find(|(unit, _)| ms >= *unit && ms.is_multiple_of(*unit)) {
             Some((unit, name)) => format!("{}{name}", ms / unit),
             None => format!("{ms}ms"),
         }
@@ -129,19 +118,11 @@ impl Value for Grace {
     const EXPECTED: &'static str = "0s, or a duration such as 250ms, 30s, 5m, 12h or 7d";
 
     fn parse(text: &str) -> Option<Self> {
-        if text == "0s" {
-            Some(Self(Duration::ZERO))
-        } else {
-            Duration::parse(text).map(Self)
-        }
+        if text == "0s" { Some(Self(Duration::ZERO)) } else { Duration::parse(text).map(Self) }
     }
 
     fn show(&self) -> String {
-        if self.0.is_zero() {
-            "0s".to_owned()
-        } else {
-            self.0.show()
-        }
+        if self.0.is_zero() { "0s".to_owned() } else { self.0.show() }
     }
 }
 
@@ -153,9 +134,7 @@ impl Value for Bytes {
     const EXPECTED: &'static str = "a size such as 65536, \"64KiB\", \"256MiB\" or \"1GiB\"";
 
     fn parse(text: &str) -> Option<Self> {
-        let split = text
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len());
+        let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (digits, unit) = text.split_at(split);
         let unit: u64 = match unit {
             "" => 1,
@@ -177,10 +156,7 @@ impl Value for Bytes {
 
     fn show(&self) -> String {
         const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-        match UNITS
-            .iter()
-            .find(|(unit, _)| self.0 >= *unit && self.0.is_multiple_of(*unit))
-        {
+        match UNITS.iter().find(|(unit, _)| self.0 >= *unit && self.0.is_multiple_of(*unit)) {
             Some((unit, name)) => format!("{}{name}", self.0 / unit),
             None => self.0.to_string(),
         }

@@ -97,7 +97,8 @@ pub(super) fn finish(connection: &Connection) {
 }
 
 fn pragma(connection: &Connection, mode: &str) -> rusqlite::Result<Log> {
-    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| Ok(Log { pages: row.get(1)?, carried: row.get(2)? }))
+    connection
+        .query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| Ok(Log { pages: row.get(1)?, carried: row.get(2)? }))
 }
 
 impl Drop for Checkpointer {

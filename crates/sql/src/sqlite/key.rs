@@ -28,8 +28,9 @@ fn insert(transaction: &Transaction<'_>, key: &KeyRecord) -> Result<InsertKeyOut
     if held >= limit(KEYS) {
         return Ok(InsertKeyOutcome::Full);
     }
-    let mut statement = transaction
-        .prepare_cached("INSERT INTO keys (id, name, scopes, created_at, expires_at, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO keys (id, name, scopes, created_at, expires_at, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
     statement.execute(params![
         &*key.id,
         &*key.name,

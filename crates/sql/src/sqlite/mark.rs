@@ -45,8 +45,9 @@ pub(super) fn settle(transaction: &Transaction<'_>, mut rows: usize) -> Result<b
 }
 
 fn first(transaction: &Transaction<'_>) -> Result<Option<(i64, UserTag, Mark)>, Trouble> {
-    let mut statement = transaction
-        .prepare_cached("SELECT m.user, u.tag, m.epoch, m.at, m.reason FROM marks AS m JOIN users AS u ON u.id = m.user LIMIT 1")?;
+    let mut statement = transaction.prepare_cached(
+        "SELECT m.user, u.tag, m.epoch, m.at, m.reason FROM marks AS m JOIN users AS u ON u.id = m.user LIMIT 1",
+    )?;
     let mut rows = statement.query([])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let mark = Mark { epoch: row.get(2)?, ended: ended(row, 3, 4)? };

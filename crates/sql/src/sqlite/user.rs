@@ -19,10 +19,12 @@ use vestibule_core::{
 };
 
 /// Many users by `rarray` of their tags.
-pub(super) const SELECT_MANY: &str = "SELECT id, tag, user_id, revision, disabled, created_total, ended_total, last_login_at, handoffs, epoch, erased
+pub(super) const SELECT_MANY: &str =
+    "SELECT id, tag, user_id, revision, disabled, created_total, ended_total, last_login_at, handoffs, epoch, erased
      FROM rarray(?1) AS wanted CROSS JOIN users ON tag = wanted.value";
 
-const SELECT_ONE: &str = "SELECT id, tag, user_id, revision, disabled, created_total, ended_total, last_login_at, handoffs, epoch, erased
+const SELECT_ONE: &str =
+    "SELECT id, tag, user_id, revision, disabled, created_total, ended_total, last_login_at, handoffs, epoch, erased
      FROM users WHERE tag = ?1";
 
 /// A user's row, without sessions.
@@ -113,7 +115,8 @@ const INSERT: &str = "INSERT INTO users
      VALUES (:id, :tag, :user_id, :revision, :disabled, :created, :ended, :last_login, :handoffs, :epoch, :erased)";
 
 /// The tag never changes; naming it costs nothing and shows a row that is not this user's.
-const UPDATE: &str = "UPDATE users SET user_id = :user_id, revision = :revision, disabled = :disabled, created_total = :created,
+const UPDATE: &str =
+    "UPDATE users SET user_id = :user_id, revision = :revision, disabled = :disabled, created_total = :created,
      ended_total = :ended, last_login_at = :last_login, handoffs = :handoffs, epoch = :epoch, erased = :erased
      WHERE id = :id AND tag = :tag";
 

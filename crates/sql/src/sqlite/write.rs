@@ -101,8 +101,7 @@ fn insert(
 /// Ends one row. The epoch is moved along, so that a mark or an erasure of before does not count for it twice.
 pub(super) fn end(transaction: &Transaction<'_>, row: i64, epoch: i64, session: &PackedSession) -> Result<(), Trouble> {
     let ended_at = session.ended().map(|ended| int(ended.at.millis()));
-    let mut statement =
-        transaction.prepare_cached("UPDATE sessions SET epoch = ?2, ended_at = ?3, body = ?4 WHERE id = ?1")?;
+    let mut statement = transaction.prepare_cached("UPDATE sessions SET epoch = ?2, ended_at = ?3, body = ?4 WHERE id = ?1")?;
     statement.execute(params![row, epoch, ended_at, session.as_bytes()])?;
     Ok(())
 }

@@ -167,7 +167,8 @@ fn run(mut writer: Writer, queue: &Queue) {
             writer.settle();
             since_settled = 0;
         }
-        let first = if writer.marks { queue.jobs.try_recv() } else { queue.jobs.recv().map_err(|_| TryRecvError::Disconnected) };
+        let first =
+            if writer.marks { queue.jobs.try_recv() } else { queue.jobs.recv().map_err(|_| TryRecvError::Disconnected) };
         match first {
             Ok(first) => {
                 let jobs = queue.fill(first, last_jobs);

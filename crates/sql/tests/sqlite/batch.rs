@@ -1,6 +1,8 @@
 //! Batches: one transaction, in order, each change in the file.
 
-use crate::scene::{IDLE, LIFETIME, START, Scene, create, created, end_all, end_one, register, request, session, tag, touch, user_id};
+use crate::scene::{
+    IDLE, LIFETIME, START, Scene, create, created, end_all, end_one, register, request, session, tag, touch, user_id,
+};
 use vestibule_core::{
     account::{
         Email,
@@ -14,11 +16,11 @@ use vestibule_core::{
     record::{Record, Request},
     session::{
         EndReason, SessionKind, TokenDigest,
+        command::{AmendOutcome, Cap, ExpireOutcome},
         command::{
             AmendSession, CreateOutcome, EndOutcome, ExpireUser, HandoffOutcome, OpenHandoff, RedeemHandoff, RedeemOutcome,
             RotateOutcome, RotateSession, SetData, SetDataOutcome, ShareOutcome, ShareSession,
         },
-        command::{AmendOutcome, Cap, ExpireOutcome},
     },
     time::Timestamp,
     user::command::{DeleteOutcome, DeleteUser, DisableOutcome, DisableUser, EnableOutcome, EnableUser, Outcome},
@@ -42,7 +44,8 @@ async fn every_session_command_reaches_the_file() {
     let at = START.plus_ms(1_000);
     let data = SetData { id, expected: 1, data: vec![9; 500].into() };
     assert!(matches!(scene.outcome(at, data).await, Outcome::SetData(SetDataOutcome::Written(_))));
-    let amend = AmendSession { id, expected: None, roles: Some(vec!["admin".into()]), profile: None, limits: None, extends: true };
+    let amend =
+        AmendSession { id, expected: None, roles: Some(vec!["admin".into()]), profile: None, limits: None, extends: true };
     assert!(matches!(scene.outcome(at, amend).await, Outcome::AmendSession(AmendOutcome::Amended(_))));
     assert!(matches!(scene.outcome(at, rotate(id, Some(3))).await, Outcome::RotateSession(RotateOutcome::Rotated(_))));
     let share = ShareSession {
@@ -55,7 +58,7 @@ async fn every_session_command_reaches_the_file() {
     };
     assert!(matches!(scene.outcome(at, share).await, Outcome::ShareSession(ShareOutcome::Shared(_))));
     let code = digest();
-    let open = OpenHandoff { id, digest: code.clone(), expires_at: at.plus_ms(60_000) };
+    let open = OpenHandoff { id, digest: code, expires_at: at.plus_ms(60_000) };
     assert_eq!(scene.outcome(at, open).await, Outcome::OpenHandoff(HandoffOutcome::Opened));
     let before = scene.load(ada).await;
     scene.reopen();
@@ -79,7 +82,8 @@ async fn every_session_command_reaches_the_file() {
     let user = scene.load(ada).await.user;
     assert_eq!((user.live.len(), user.created_total, user.ended_total), (0, 3, 3));
     assert_eq!(user.user_id, Some(user_id(ada)));
-    let ends: Vec<_> = scene.history(ada).await.iter().map(|session| (session.kind(), session.ended().expect("ended").reason)).collect();
+    let ends: Vec<_> =
+        scene.history(ada).await.iter().map(|session| (session.kind(), session.ended().expect("ended").reason)).collect();
     assert!(ends.contains(&(SessionKind::Share, EndReason::ParentEnded)), "{ends:?}");
     assert!(ends.contains(&(SessionKind::Login, EndReason::HandoffReused)), "{ends:?}");
     assert_eq!(ends.len(), 3);
@@ -170,7 +174,9 @@ async fn an_address_is_claimed_once_within_a_batch() {
     assert_eq!(outcomes(scene.decide(requests(&batch)).await), [true, false, false, true]);
     assert_eq!(outcomes(scene.decide(requests(&[(4, "bob@example.com")])).await), [false]);
     // Deleted and claimed again in one batch: the address moves.
-    let moved = scene.decide(vec![request(START, DeleteUser { tag: tag(3) }), request(START, register(tag(4), "bob@example.com"))]).await;
+    let moved = scene
+        .decide(vec![request(START, DeleteUser { tag: tag(3) }), request(START, register(tag(4), "bob@example.com"))])
+        .await;
     assert_eq!(moved[1].outcome, Outcome::Register(RegisterOutcome::Registered));
     let email = Email::new("bob@example.com").expect("valid");
     let account = scene.record().account_by_email(email).await.expect("reads").expect("an account");
@@ -218,7 +224,10 @@ async fn the_change_log_tells_every_change() {
     scene.outcome(START, end_all(ada, &[])).await;
     scene.reopen();
     let changes = scene.record().changes_since(0, 100).await.expect("reads");
-    assert_eq!(changes.iter().map(|change| (change.sequence, change.revision)).collect::<Vec<_>>(), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]);
+    assert_eq!(
+        changes.iter().map(|change| (change.sequence, change.revision)).collect::<Vec<_>>(),
+        [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]
+    );
     assert_eq!(changes[3].ended, [sessions[1].id()]);
     assert!(!changes[3].ended_all && changes[4].ended_all && changes[4].ended.is_empty());
     assert!(changes.iter().all(|change| change.tag == ada && change.home == ada.home()));
@@ -238,7 +247,8 @@ async fn the_change_log_tells_every_change() {
 async fn forgotten_strangers_leave_no_row_and_known_users_do() {
     let scene = Scene::new();
     let (stranger, ada) = (UserTag::anonymous(), tag(1));
-    let anonymous = vestibule_core::session::Session { user_id: None, kind: SessionKind::Anonymous, ..session(START, stranger) };
+    let anonymous =
+        vestibule_core::session::Session { user_id: None, kind: SessionKind::Anonymous, ..session(START, stranger) };
     let cap = Cap { limit: 10, policy: vestibule_core::session::CapPolicy::Deny };
     scene.outcome(START, vestibule_core::session::command::CreateSession { session: anonymous, cap, login: false }).await;
     scene.logins(ada, 1).await;
@@ -265,7 +275,7 @@ fn key(number: usize) -> KeyRecord {
         name: "backend".into(),
         scopes: Scopes::new(vec!["sessions:read".parse().expect("known"), "users:write".parse().expect("known")]),
         created_at: START.plus_ms(number as u64),
-        expires_at: (number % 2 == 0).then(|| START.plus_ms(1_000_000)),
+        expires_at: number.is_multiple_of(2).then(|| START.plus_ms(1_000_000)),
         digest: [number as u8; 32],
     }
 }

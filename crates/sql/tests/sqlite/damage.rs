@@ -1,10 +1,7 @@
 //! A damaged file: clear errors, no panic, and nobody suffers who need not.
 
 use crate::scene::{START, Scene, create, tag};
-use std::{
-    fs::OpenOptions,
-    os::unix::fs::FileExt as _,
-};
+use std::{fs::OpenOptions, os::unix::fs::FileExt as _};
 use vestibule_core::{fault::Fault, record::Record};
 use vestibule_sql::{OpenError, SqliteOptions, SqliteRecord};
 

@@ -2,11 +2,7 @@
 
 use crate::scene::{START, Scene, end_one, register, tag};
 use std::error::Error as _;
-use vestibule_core::{
-    event::EventQuery,
-    event::EventStore,
-    record::Record,
-};
+use vestibule_core::{event::EventQuery, event::EventStore, record::Record};
 use vestibule_sql::{OpenError, SqliteOptions, SqliteRecord};
 
 /// Everything that was answered is there after a restart, figures included.
@@ -53,8 +49,7 @@ async fn files_belong_to_their_owner_alone() {
     let record = SqliteRecord::open(&folder, SqliteOptions::default()).expect("it makes the folder");
     let mode = |path: &std::path::Path| path.metadata().expect("it exists").permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
-    let mut names: Vec<_> =
-        folder.read_dir().expect("readable").map(|entry| entry.expect("readable").path()).collect();
+    let mut names: Vec<_> = folder.read_dir().expect("readable").map(|entry| entry.expect("readable").path()).collect();
     names.sort();
     assert!(names.len() >= 4, "{names:?}");
     assert!(names.iter().all(|name| mode(name) == 0o600), "{names:?}");

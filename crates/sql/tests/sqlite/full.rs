@@ -1,11 +1,7 @@
 //! A full disk: a clear answer, nothing half done, and work goes on when there is room.
 
 use crate::scene::{START, Scene, create, created, tag};
-use vestibule_core::{
-    event::EventStore,
-    fault::Fault,
-    record::Record,
-};
+use vestibule_core::{event::EventStore, fault::Fault, record::Record};
 use vestibule_sql::SqliteOptions;
 
 const PAGES: u32 = 100;

@@ -3,13 +3,10 @@
 use crate::scene::{START, Scene, create, created, end_all, request, tag};
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicBool, Ordering},
     sync::Arc,
+    sync::atomic::{AtomicBool, Ordering},
 };
-use vestibule_core::{
-    record::Record,
-    user::command::DisableUser,
-};
+use vestibule_core::{record::Record, user::command::DisableUser};
 
 const USERS: u8 = 8;
 const ROUNDS: u64 = 60;

@@ -1,6 +1,6 @@
 //! Ending all of a user: one mark, however many there are.
 
-use crate::scene::{START, Scene, created, create, end_all, request, tag, touch};
+use crate::scene::{START, Scene, create, created, end_all, request, tag, touch};
 use std::{collections::BTreeSet, time::Duration};
 use vestibule_core::{
     record::Record,

@@ -9,8 +9,8 @@ use crate::{
     session::{
         PackedSession, Session, SessionToken,
         command::{
-            AmendOutcome, AmendSession, GetOutcome, Limits, RotateOutcome, RotateSession, SetData, SetDataOutcome, StepUp, Touch,
-            TouchOutcome,
+            AmendOutcome, AmendSession, GetOutcome, Limits, RotateOutcome, RotateSession, SetData, SetDataOutcome, StepUp,
+            Touch, TouchOutcome,
         },
     },
 };
@@ -142,8 +142,7 @@ impl Sessions {
         }
         let expires_at = asked.min(latest).max(session.expires_at);
         let limits = Limits { idle_timeout_ms: session.idle_timeout_ms, expires_at };
-        let command =
-            AmendSession { id, expected: None, roles: None, profile: None, limits: Some(limits), extends: true };
+        let command = AmendSession { id, expected: None, roles: None, profile: None, limits: Some(limits), extends: true };
         self.amended(command, origin).await
     }
 
@@ -214,7 +213,12 @@ impl Sessions {
     }
 
     /// A rotation command with its token. The overlap is the default profile's: a rotation reads nothing first.
-    pub(crate) fn rotation(&self, id: SessionId, expected: Option<u32>, step_up: Option<StepUp>) -> (SessionToken, RotateSession) {
+    pub(crate) fn rotation(
+        &self,
+        id: SessionId,
+        expected: Option<u32>,
+        step_up: Option<StepUp>,
+    ) -> (SessionToken, RotateSession) {
         let nonce: [u8; 8] = crate::id::random();
         let token = SessionToken::derive(&self.ring, id, nonce);
         let overlap_ms = crate::time::millis(self.policies.default.rotation_overlap);
@@ -261,14 +265,12 @@ impl Sessions {
             return Ok(Changed::Invalid(invalid));
         }
         let GetOutcome::Live(found) = self.store.get(id, self.now()).await? else { return Ok(Changed::Gone) };
-        let touch =
-            Touch { id, at: self.now(), idle_timeout_ms: found.idle_timeout_ms(), activity: Some(activity.into()) };
+        let touch = Touch { id, at: self.now(), idle_timeout_ms: found.idle_timeout_ms(), activity: Some(activity.into()) };
         match self.store.touch(touch).await? {
             TouchOutcome::Touched => Ok(Changed::Done(())),
             TouchOutcome::Gone => Ok(Changed::Gone),
         }
     }
-
 }
 
 /// RFC 7396: an object merges member by member, null removes, anything else replaces.

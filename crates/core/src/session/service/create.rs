@@ -143,7 +143,10 @@ impl Sessions {
             scope: new.scope,
             profile: new.profile.unwrap_or_default(),
             ip: new.ip.map(crate::session::binding::canonical),
-            user_agent: new.user_agent.filter(|agent| !agent.is_empty()).map(|agent| cut(&agent, bounds::USER_AGENT_BYTES).into()),
+            user_agent: new
+                .user_agent
+                .filter(|agent| !agent.is_empty())
+                .map(|agent| cut(&agent, bounds::USER_AGENT_BYTES).into()),
             device: new.device,
             parent: None,
             label: None,

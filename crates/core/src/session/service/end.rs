@@ -60,13 +60,7 @@ impl Sessions {
         self.end_selection(tag, Selection::All { except }, EndReason::Revoked, origin).await
     }
 
-    async fn end_selection(
-        &self,
-        tag: UserTag,
-        selection: Selection,
-        reason: EndReason,
-        origin: Origin,
-    ) -> Result<u64, Fault> {
+    async fn end_selection(&self, tag: UserTag, selection: Selection, reason: EndReason, origin: Origin) -> Result<u64, Fault> {
         let command = EndSessions { tag, selection, reason };
         Ok(self.store.end(self.cx(origin), command).await?.revoked)
     }

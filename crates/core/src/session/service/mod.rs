@@ -168,7 +168,8 @@ impl Sessions {
         if sealed.is_empty() {
             return Ok(Data::new());
         }
-        let plain = self.ring.open(tag.as_bytes(), sealed).map_err(|_| Fault::Corrupt("a session payload does not open".into()))?;
+        let plain =
+            self.ring.open(tag.as_bytes(), sealed).map_err(|_| Fault::Corrupt("a session payload does not open".into()))?;
         serde_json::from_slice(&plain).map_err(|_| Fault::Corrupt("a session payload is no JSON object".into()))
     }
 

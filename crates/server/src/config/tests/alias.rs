@@ -13,46 +13,24 @@ fn the_names_of_older_systems_are_understood() {
     ])
     .expect("good variables");
     let week = Duration::from_secs(604_800);
-    assert_eq!(
-        (
-            config.sessions.default.idle_timeout,
-            config.sessions.default.lifetime
-        ),
-        (week, week)
-    );
+    assert_eq!((config.sessions.default.idle_timeout, config.sessions.default.lifetime), (week, week));
     assert_eq!(setting(&report, "sessions.lifetime").source, "SESSION_TTL");
-    assert_eq!(
-        config.sessions.default.remember_lifetime,
-        Duration::from_secs(30 * 86_400),
-        "it was longer already"
-    );
+    assert_eq!(config.sessions.default.remember_lifetime, Duration::from_secs(30 * 86_400), "it was longer already");
     assert!(config.csrf_secret.is_some());
-    assert_eq!(
-        report.warnings,
-        ["SESSION_CLEANUP_INTERVAL has no effect: expired sessions need no clean-up interval"]
-    );
+    assert_eq!(report.warnings, ["SESSION_CLEANUP_INTERVAL has no effect: expired sessions need no clean-up interval"]);
 
-    let (config, _) =
-        from_environment(&[("SESSION_TIMEOUT_MINUTES", "480")]).expect("good variables");
+    let (config, _) = from_environment(&[("SESSION_TIMEOUT_MINUTES", "480")]).expect("good variables");
     assert_eq!(config.sessions.default.idle_timeout, 480 * MINUTE);
-    let refused = |variables: &[(&str, &str)]| {
-        from_environment(variables)
-            .expect_err("refused")
-            .to_string()
-    };
+    let refused = |variables: &[(&str, &str)]| from_environment(variables).expect_err("refused").to_string();
     assert_eq!(
         refused(&[("SESSION_TTL", "3600"), ("SESSION_TIMEOUT_MINUTES", "480")]),
         "SESSION_TIMEOUT_MINUTES: sessions.idle_timeout: SESSION_TTL says otherwise; keep one of them"
     );
     assert!(
-        refused(&[("SESSION_TTL", "an hour")])
-            .starts_with("SESSION_TTL: sessions.idle_timeout: expected a positive duration")
+        refused(&[("SESSION_TTL", "an hour")]).starts_with("SESSION_TTL: sessions.idle_timeout: expected a positive duration")
     );
     assert_eq!(
-        refused(&[
-            ("SESSION_TTL", "3600"),
-            ("VESTIBULE_SESSIONS__LIFETIME", "30m")
-        ]),
+        refused(&[("SESSION_TTL", "3600"), ("VESTIBULE_SESSIONS__LIFETIME", "30m")]),
         "SESSION_TTL: sessions.idle_timeout: 1h is longer than sessions.lifetime (30m)"
     );
 }
@@ -61,73 +39,28 @@ fn the_names_of_older_systems_are_understood() {
 fn redis_is_understood_by_all_its_names() {
     const CASES: [(&[(&str, &str)], &str); 10] = [
         (&[("REDIS_URL", "redis://redis:6379")], "redis://redis:6379"),
-        (
-            &[("REDIS_URL", "redis://localhost:6379/1")],
-            "redis://localhost:6379/1",
-        ),
+        (&[("REDIS_URL", "redis://localhost:6379/1")], "redis://localhost:6379/1"),
         (&[("REDIS_URL", "rediss://[::1]")], "rediss://[::1]:6379"),
+        (&[("REDIS_URL", "redis://redis"), ("REDIS_DB", "3"), ("REDIS_PASSWORD", "x")], "redis://redis:6379/3"),
+        (&[("REDIS_HOST", "redis.example"), ("REDIS_PORT", "12649"), ("REDIS_DB", "0")], "redis://redis.example:12649/0"),
+        (&[("REDIS_URL", "redis://s1:26379,s2:26379/0?sentinel=mymaster")], "redis+sentinel://s1:26379,s2:26379/mymaster"),
+        (&[("REDIS_URL", "redis://n1:6379,n2:6379,n3:6379/0")], "redis+cluster://n1:6379,n2:6379,n3:6379"),
+        (&[("REDIS_URL", "rediss+sentinel://s1,s2/mymaster")], "rediss+sentinel://s1:26379,s2:26379/mymaster"),
         (
-            &[
-                ("REDIS_URL", "redis://redis"),
-                ("REDIS_DB", "3"),
-                ("REDIS_PASSWORD", "x"),
-            ],
-            "redis://redis:6379/3",
-        ),
-        (
-            &[
-                ("REDIS_HOST", "redis.example"),
-                ("REDIS_PORT", "12649"),
-                ("REDIS_DB", "0"),
-            ],
-            "redis://redis.example:12649/0",
-        ),
-        (
-            &[("REDIS_URL", "redis://s1:26379,s2:26379/0?sentinel=mymaster")],
-            "redis+sentinel://s1:26379,s2:26379/mymaster",
-        ),
-        (
-            &[("REDIS_URL", "redis://n1:6379,n2:6379,n3:6379/0")],
-            "redis+cluster://n1:6379,n2:6379,n3:6379",
-        ),
-        (
-            &[("REDIS_URL", "rediss+sentinel://s1,s2/mymaster")],
-            "rediss+sentinel://s1:26379,s2:26379/mymaster",
-        ),
-        (
-            &[
-                ("REDIS_SENTINEL_ENABLED", "True"),
-                ("REDIS_SENTINEL_HOSTS", "s1:26379,s2:26379"),
-                ("REDIS_MASTER_NAME", "m"),
-            ],
+            &[("REDIS_SENTINEL_ENABLED", "True"), ("REDIS_SENTINEL_HOSTS", "s1:26379,s2:26379"), ("REDIS_MASTER_NAME", "m")],
             "redis+sentinel://s1:26379,s2:26379/m",
         ),
         (
-            &[
-                ("REDIS_CLUSTER_ENABLED", "False"),
-                ("REDIS_CLUSTER_NODES", "a:1,b:2"),
-                ("REDIS_URL", "redis://c"),
-            ],
+            &[("REDIS_CLUSTER_ENABLED", "False"), ("REDIS_CLUSTER_NODES", "a:1,b:2"), ("REDIS_URL", "redis://c")],
             "redis://c:6379",
         ),
     ];
     for (variables, expected) in CASES {
-        let (config, _) =
-            from_environment(variables).unwrap_or_else(|error| panic!("{expected}: {error}"));
-        let Backend::Redis(url) = &config.store.backend else {
-            panic!("{expected}: the state is on Redis")
-        };
+        let (config, _) = from_environment(variables).unwrap_or_else(|error| panic!("{expected}: {error}"));
+        let Backend::Redis(url) = &config.store.backend else { panic!("{expected}: the state is on Redis") };
         assert_eq!(url.to_string(), expected);
-        assert_eq!(
-            config.record,
-            Record::None,
-            "Redis without a database is authoritative"
-        );
-        assert!(
-            config
-                .not_available()
-                .is_some_and(|text| text.starts_with("Redis comes with a later release"))
-        );
+        assert_eq!(config.record, Record::None, "Redis without a database is authoritative");
+        assert!(config.not_available().is_some_and(|text| text.starts_with("Redis comes with a later release")));
     }
     for bad in [
         "http://redis",
@@ -145,32 +78,16 @@ fn redis_is_understood_by_all_its_names() {
 #[test]
 fn stores_and_records_combine_as_they_can() {
     let (config, _) = from_environment(&[("VESTIBULE_RECORD__URL", "none")]).expect("ephemeral");
-    assert_eq!(
-        (config.record.clone(), config.not_available()),
-        (Record::None, None)
-    );
-    let (config, _) =
-        from_environment(&[("DATABASE_URL", "postgres://host/db")]).expect("a record of its own");
+    assert_eq!((config.record.clone(), config.not_available()), (Record::None, None));
+    let (config, _) = from_environment(&[("DATABASE_URL", "postgres://host/db")]).expect("a record of its own");
+    assert!(config.not_available().is_some_and(|text| text.starts_with("Postgres comes with a later release")));
+    let refused = |variables: &[(&str, &str)]| from_environment(variables).expect_err("refused").to_string();
     assert!(
-        config
-            .not_available()
-            .is_some_and(|text| text.starts_with("Postgres comes with a later release"))
-    );
-    let refused = |variables: &[(&str, &str)]| {
-        from_environment(variables)
-            .expect_err("refused")
-            .to_string()
-    };
-    assert!(
-        refused(&[("REDIS_URL", "redis://h"), ("DATABASE_URL", "sqlite")])
-            .contains("a SQLite record belongs to one process")
+        refused(&[("REDIS_URL", "redis://h"), ("DATABASE_URL", "sqlite")]).contains("a SQLite record belongs to one process")
     );
     assert!(
         refused(&[("REDIS_SESSION_URL", "redis://h/1")])
             .contains("REDIS_SESSION_URL: store.sessions_url: needs store.url beside it")
     );
-    assert!(
-        refused(&[("REDIS_URL", "redis+cluster://h"), ("REDIS_DB", "2")])
-            .contains("a Redis Cluster has only database 0")
-    );
+    assert!(refused(&[("REDIS_URL", "redis+cluster://h"), ("REDIS_DB", "2")]).contains("a Redis Cluster has only database 0"));
 }

@@ -4,36 +4,18 @@ use super::*;
 
 #[test]
 fn the_default_file_states_every_default_of_the_code() {
-    let variables = [
-        ("VESTIBULE_SECRET", STRONG),
-        ("VESTIBULE_MODE", "production"),
-    ];
+    let variables = [("VESTIBULE_SECRET", STRONG), ("VESTIBULE_MODE", "production")];
     let from_code = check(&sources(None, &environment(&variables)));
     let from_file = check_file(DEFAULT_FILE, &[("VESTIBULE_SECRET", STRONG)]);
-    assert_eq!(
-        (problems(&from_code), problems(&from_file)),
-        (vec![], vec![])
-    );
+    assert_eq!((problems(&from_code), problems(&from_file)), (vec![], vec![]));
     assert_eq!(from_code.settings.len(), from_file.settings.len());
     for (code, file) in from_code.settings.iter().zip(&from_file.settings) {
         assert_eq!((&code.key, &code.value), (&file.key, &file.value));
         let name = code.key.rsplit('.').next().expect("a key has a last part");
         let is_absent = ["(none)", "(not set)", "(set)"].contains(&code.value.as_str());
-        let line = if is_absent {
-            format!("\n# {name} = ")
-        } else {
-            format!("\n{name} = ")
-        };
-        assert!(
-            DEFAULT_FILE.contains(&line),
-            "the file has a line for {}",
-            code.key
-        );
-        assert!(
-            is_absent || file.source.contains("vestibule.toml:"),
-            "{} is read from the file",
-            code.key
-        );
+        let line = if is_absent { format!("\n# {name} = ") } else { format!("\n{name} = ") };
+        assert!(DEFAULT_FILE.contains(&line), "the file has a line for {}", code.key);
+        assert!(is_absent || file.source.contains("vestibule.toml:"), "{} is read from the file", code.key);
     }
 }
 
@@ -41,9 +23,7 @@ fn the_default_file_states_every_default_of_the_code() {
 fn the_examples_in_the_default_file_are_good() {
     let is_example = |line: &str| {
         let body = line.trim_start_matches("# ");
-        let is_key = body
-            .split_once(" = ")
-            .is_some_and(|(key, _)| layers::is_bare(key));
+        let is_key = body.split_once(" = ").is_some_and(|(key, _)| layers::is_bare(key));
         line.starts_with("# ") && (is_key || body.starts_with('['))
     };
     let uncomment = |line: &str| match line {
@@ -53,51 +33,25 @@ fn the_examples_in_the_default_file_are_good() {
     };
     let text: Vec<String> = DEFAULT_FILE.lines().map(uncomment).collect();
     // Each place of Redis is good by itself; a SQLite record beside them is not.
-    let text = text
-        .join("\n")
-        .replace("url = \"memory\"", "url = \"redis://host\"")
-        .replace("url = \"sqlite\"", "url = \"none\"");
+    let text =
+        text.join("\n").replace("url = \"memory\"", "url = \"redis://host\"").replace("url = \"sqlite\"", "url = \"none\"");
     let report = check_file(&text, &[("VESTIBULE_SECRET", STRONG)]);
     assert_eq!(problems(&report), Vec::<String>::new());
-    assert_eq!(
-        setting(&report, "limits.rules[0].penalty.decay").value,
-        "2d"
-    );
-    assert_eq!(
-        setting(&report, "cache.types.user_profile.soft_ttl").value,
-        "25m"
-    );
-    assert_eq!(
-        setting(&report, "sessions.rules[0].idle_timeout").value,
-        "10m"
-    );
-    assert_eq!(
-        setting(&report, "sessions.profiles.admin.lifetime").value,
-        "1h"
-    );
+    assert_eq!(setting(&report, "limits.rules[0].penalty.decay").value, "2d");
+    assert_eq!(setting(&report, "cache.types.user_profile.soft_ttl").value, "25m");
+    assert_eq!(setting(&report, "sessions.rules[0].idle_timeout").value, "10m");
+    assert_eq!(setting(&report, "sessions.profiles.admin.lifetime").value, "1h");
 }
 
 #[test]
 fn a_bad_file_is_refused_with_line_and_field() {
     const CASES: [(&str, &str); 34] = [
-        (
-            "[sessions]\n\nidle_timeoutt = \"5m\"",
-            "vestibule.toml:3: unknown key sessions.idle_timeoutt",
-        ),
-        (
-            "[nonsense]\na = 1\nb = 2",
-            "vestibule.toml:1: unknown key nonsense",
-        ),
+        ("[sessions]\n\nidle_timeoutt = \"5m\"", "vestibule.toml:3: unknown key sessions.idle_timeoutt"),
+        ("[nonsense]\na = 1\nb = 2", "vestibule.toml:1: unknown key nonsense"),
         ("colour = \"red\"", "vestibule.toml:1: unknown key colour"),
-        (
-            "[sessions.\"idle.timeout\"]",
-            "vestibule.toml:1: unknown key sessions.\"idle.timeout\"",
-        ),
+        ("[sessions.\"idle.timeout\"]", "vestibule.toml:1: unknown key sessions.\"idle.timeout\""),
         ("[\"a\\nb\"]", "vestibule.toml:1: unknown key \"a\\nb\""),
-        (
-            "[[sessions.rules]]\nlifetime = \"1h\"\ncolour = 1",
-            "vestibule.toml:3: unknown key sessions.rules[0].colour",
-        ),
+        ("[[sessions.rules]]\nlifetime = \"1h\"\ncolour = 1", "vestibule.toml:3: unknown key sessions.rules[0].colour"),
         (
             "[sessions.profiles.admin]\nmax_data_bytes = 5",
             "vestibule.toml:2: unknown key sessions.profiles.admin.max_data_bytes",
@@ -118,26 +72,11 @@ fn a_bad_file_is_refused_with_line_and_field() {
             "[sessions]\nlifetime = \"5 minutes\"",
             "vestibule.toml:2: sessions.lifetime: expected a positive duration such as 250ms, 30s, 5m, 12h or 7d",
         ),
-        (
-            "[sessions]\ncap = 0",
-            "vestibule.toml:2: sessions.cap: 0 is not from 1 to 10000",
-        ),
-        (
-            "[sessions]\ncap = 10001",
-            "vestibule.toml:2: sessions.cap: 10001 is not from 1 to 10000",
-        ),
-        (
-            "[sessions]\ncap = -1",
-            "vestibule.toml:2: sessions.cap: expected a whole number, found a negative number",
-        ),
-        (
-            "[sessions]\ncap = \"ten\"",
-            "vestibule.toml:2: sessions.cap: expected a whole number",
-        ),
-        (
-            "[sessions]\ncap_policy = \"evict\"",
-            "vestibule.toml:2: sessions.cap_policy: expected evict_oldest or deny",
-        ),
+        ("[sessions]\ncap = 0", "vestibule.toml:2: sessions.cap: 0 is not from 1 to 10000"),
+        ("[sessions]\ncap = 10001", "vestibule.toml:2: sessions.cap: 10001 is not from 1 to 10000"),
+        ("[sessions]\ncap = -1", "vestibule.toml:2: sessions.cap: expected a whole number, found a negative number"),
+        ("[sessions]\ncap = \"ten\"", "vestibule.toml:2: sessions.cap: expected a whole number"),
+        ("[sessions]\ncap_policy = \"evict\"", "vestibule.toml:2: sessions.cap_policy: expected evict_oldest or deny"),
         (
             "[sessions]\nip_binding = true",
             "vestibule.toml:2: sessions.ip_binding: expected off, log, step_up or strict, found a boolean",
@@ -154,18 +93,12 @@ fn a_bad_file_is_refused_with_line_and_field() {
             "[sessions.profiles.default]",
             "vestibule.toml:1: sessions.profiles.default: a profile has another name than `default`, of at most 128 bytes",
         ),
-        (
-            "[[sessions.rules]]\nrole = \"admin\"",
-            "vestibule.toml:1: sessions.rules[0]: sets neither idle_timeout nor lifetime",
-        ),
+        ("[[sessions.rules]]\nrole = \"admin\"", "vestibule.toml:1: sessions.rules[0]: sets neither idle_timeout nor lifetime"),
         (
             "[public]\nlisten = \"127.0.0.1\"",
             "vestibule.toml:2: public.listen: expected an address and a port such as 127.0.0.1:8378",
         ),
-        (
-            "[public]\nbehind_proxy = \"true\"",
-            "vestibule.toml:2: public.behind_proxy: expected true or false",
-        ),
+        ("[public]\nbehind_proxy = \"true\"", "vestibule.toml:2: public.behind_proxy: expected true or false"),
         (
             "[public]\ntrusted_proxies = \"10.0.0.0/8\"",
             "vestibule.toml:2: public.trusted_proxies: expected a list of texts (in a variable: separated by commas)",
@@ -220,44 +153,21 @@ fn a_bad_file_is_refused_with_line_and_field() {
 #[test]
 fn limit_rules_are_judged_one_by_one() {
     const RULE: &str = "[[limits.rules]]\nname = \"login\"\nlevel = \"ip\"\nrate = \"5/15m\"\n";
-    let (config, _) = resolve_text(&format!(
-        "{RULE}[[limits.rules]]\nname = \"none\"\nlevel = \"global\"\nrate = \"0/1s\"\n"
-    ));
-    assert_eq!(
-        config.limits[0].rate,
-        limit::Rate {
-            count: 5,
-            period: 15 * MINUTE
-        }
-    );
-    assert_eq!(
-        config.limits[1].rate,
-        limit::Rate {
-            count: 0,
-            period: Duration::from_secs(1)
-        }
-    );
+    let (config, _) = resolve_text(&format!("{RULE}[[limits.rules]]\nname = \"none\"\nlevel = \"global\"\nrate = \"0/1s\"\n"));
+    assert_eq!(config.limits[0].rate, limit::Rate { count: 5, period: 15 * MINUTE });
+    assert_eq!(config.limits[1].rate, limit::Rate { count: 0, period: Duration::from_secs(1) });
     let cases = [
-        (
-            format!("{RULE}{RULE}"),
-            "vestibule.toml:6: limits.rules[1].name: there is another rule login",
-        ),
+        (format!("{RULE}{RULE}"), "vestibule.toml:6: limits.rules[1].name: there is another rule login"),
         (
             RULE.replace("5/15m", "5 per minute"),
             "vestibule.toml:4: limits.rules[0].rate: expected a rate such as 5/15m or 100/1s",
         ),
-        (
-            RULE.replace("rate", "# rate"),
-            "vestibule.toml:1: limits.rules[0]: rate is missing",
-        ),
+        (RULE.replace("rate", "# rate"), "vestibule.toml:1: limits.rules[0]: rate is missing"),
         (
             RULE.replace("\"ip\"", "\"planet\""),
             "vestibule.toml:3: limits.rules[0].level: expected ip, user, endpoint, global or custom",
         ),
-        (
-            format!("{RULE}apply = [\"login\"]"),
-            "vestibule.toml:5: limits.rules[0].apply: expected paths such as /auth/login",
-        ),
+        (format!("{RULE}apply = [\"login\"]"), "vestibule.toml:5: limits.rules[0].apply: expected paths such as /auth/login"),
         (
             format!("{RULE}penalty = {{ base = \"2d\" }}"),
             "vestibule.toml:5: limits.rules[0].penalty.base: 2d is longer than cap (1d)",
@@ -268,36 +178,17 @@ fn limit_rules_are_judged_one_by_one() {
         ),
     ];
     for (text, expected) in cases {
-        assert_eq!(
-            problems(&check_file(&text, &[("VESTIBULE_SECRET", STRONG)])),
-            [expected],
-            "{text}"
-        );
+        assert_eq!(problems(&check_file(&text, &[("VESTIBULE_SECRET", STRONG)])), [expected], "{text}");
     }
 }
 
 #[test]
 fn a_file_that_is_not_toml_or_not_there_is_refused() {
     let report = check_file("[sessions]\ncap = \n", &[("VESTIBULE_SECRET", STRONG)]);
-    assert!(
-        problems(&report)[0].starts_with("vestibule.toml:2: "),
-        "{:?}",
-        problems(&report)
-    );
+    assert!(problems(&report)[0].starts_with("vestibule.toml:2: "), "{:?}", problems(&report));
     let report = check_file("cap = 1\ncap = 2\n", &[("VESTIBULE_SECRET", STRONG)]);
-    assert!(
-        problems(&report)[0].starts_with("vestibule.toml:2: "),
-        "{:?}",
-        problems(&report)
-    );
-    let report = check(&sources(
-        Some(Path::new("/nowhere/vestibule.toml")),
-        &environment(&[("VESTIBULE_SECRET", STRONG)]),
-    ));
+    assert!(problems(&report)[0].starts_with("vestibule.toml:2: "), "{:?}", problems(&report));
+    let report = check(&sources(Some(Path::new("/nowhere/vestibule.toml")), &environment(&[("VESTIBULE_SECRET", STRONG)])));
     assert_eq!(report.problems.len(), 1);
-    assert!(
-        report.problems[0]
-            .to_string()
-            .starts_with("cannot read the configuration file /nowhere/vestibule.toml: ")
-    );
+    assert!(report.problems[0].to_string().starts_with("cannot read the configuration file /nowhere/vestibule.toml: "));
 }

@@ -12,9 +12,12 @@
 //! count and its items; what stands in brackets is present if its flag is. Empty texts mean "none". The fixed part answers
 //! lookups, deadlines and sorting without decoding; the format is specified for other readers in `docs/record.md`.
 
-use super::model::{Activity, Actor, Device, EndReason, Ended, Previous, Rotation, Session, SessionKind};
+mod bytes;
+
+use super::model::{EndReason, Ended, Session, SessionKind};
 use super::token::TokenDigest;
-use crate::{bounds, id::SessionId, id::UserId, id::UserTag, time::Timestamp};
+use crate::{id::SessionId, id::UserId, id::UserTag, time::Timestamp};
+use bytes::{Reader, Writer};
 use std::{fmt, net::IpAddr, sync::Arc};
 
 const VERSION: u8 = 1;
@@ -489,184 +492,10 @@ impl Head<'_> {
     }
 }
 
-struct Writer(Vec<u8>);
-
-impl Writer {
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn u48(&mut self, value: u64) {
-        self.bytes(&value.to_le_bytes()[..6]);
-    }
-
-    fn varint(&mut self, mut value: usize) {
-        while value > 0x7f {
-            self.0.push((value & 0x7f) as u8 | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
-    }
-
-    fn text(&mut self, text: &str) {
-        self.varint(text.len());
-        self.bytes(text.as_bytes());
-    }
-
-    fn list(&mut self, items: &[Box<str>]) {
-        self.varint(items.len());
-        for item in items {
-            self.text(item);
-        }
-    }
-
-    fn address(&mut self, ip: Option<IpAddr>) {
-        match ip {
-            None => self.bytes(&[0]),
-            Some(IpAddr::V4(v4)) => {
-                self.bytes(&[4]);
-                self.bytes(&v4.octets());
-            }
-            Some(IpAddr::V6(v6)) => {
-                self.bytes(&[16]);
-                self.bytes(&v6.octets());
-            }
-        }
-    }
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], UnpackError> {
-        let (taken, rest) = self.0.split_at_checked(length).ok_or(UnpackError)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], UnpackError> {
-        self.take(N)?.try_into().map_err(|_| UnpackError)
-    }
-
-    fn byte(&mut self) -> Result<u8, UnpackError> {
-        Ok(self.take(1)?[0])
-    }
-
-    fn time(&mut self) -> Result<Timestamp, UnpackError> {
-        let mut wide = [0; 8];
-        wide[..6].copy_from_slice(self.take(6)?);
-        Ok(Timestamp::from_millis(u64::from_le_bytes(wide)))
-    }
-
-    fn varint(&mut self) -> Result<usize, UnpackError> {
-        let mut value = 0_usize;
-        for shift in [0, 7, 14, 21] {
-            let byte = self.byte()?;
-            value |= usize::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(UnpackError)
-    }
-
-    fn text(&mut self) -> Result<&'a str, UnpackError> {
-        let length = self.varint()?;
-        std::str::from_utf8(self.take(length)?).map_err(|_| UnpackError)
-    }
-
-    fn optional<T: From<&'a str>>(&mut self) -> Result<Option<T>, UnpackError> {
-        let text = self.text()?;
-        Ok((!text.is_empty()).then(|| text.into()))
-    }
-
-    fn binding(mut self, flags: u8) -> Result<Binding<'a>, UnpackError> {
-        self.text()?;
-        self.skip_list()?;
-        if flags & flag::PREVIOUS != 0 {
-            self.take(32 + 6 + 1 + 6 + 6)?;
-            self.skip_list()?;
-        }
-        self.take(if flags & flag::ROTATION != 0 { 12 } else { 0 })?;
-        self.take(if flags & flag::PARENT != 0 { 12 } else { 0 })?;
-        self.skip_list()?;
-        self.skip_list()?;
-        Ok(Binding { profile: self.text()?, ip: self.address()?, user_agent: self.text()? })
-    }
-
-    fn skip_list(&mut self) -> Result<(), UnpackError> {
-        for _ in 0..self.varint()? {
-            self.text()?;
-        }
-        Ok(())
-    }
-
-    fn list(&mut self) -> Result<Vec<Box<str>>, UnpackError> {
-        let count = self.varint()?;
-        if count > bounds::LIST_ITEMS {
-            return Err(UnpackError);
-        }
-        (0..count).map(|_| self.text().map(Into::into)).collect()
-    }
-
-    fn address(&mut self) -> Result<Option<IpAddr>, UnpackError> {
-        Ok(match self.byte()? {
-            0 => None,
-            4 => Some(IpAddr::from(self.array::<4>()?)),
-            16 => Some(IpAddr::from(self.array::<16>()?)),
-            _ => return Err(UnpackError),
-        })
-    }
-
-    fn previous(&mut self) -> Result<Previous, UnpackError> {
-        Ok(Previous {
-            digest: TokenDigest::from_bytes(self.array()?),
-            until: self.time()?,
-            mfa: self.byte()? != 0,
-            mfa_at: self.time()?,
-            auth_time: self.time()?,
-            amr: self.list()?,
-        })
-    }
-
-    fn rotation(&mut self) -> Result<Rotation, UnpackError> {
-        Ok(Rotation { nonce: self.array()?, revision: u32::from_le_bytes(self.array()?) })
-    }
-
-    fn device(&mut self) -> Result<Device, UnpackError> {
-        Ok(Device {
-            id: self.optional()?,
-            fingerprint: self.optional()?,
-            name: self.optional()?,
-            kind: self.optional()?,
-        })
-    }
-
-    fn actor(&mut self) -> Result<Actor, UnpackError> {
-        let user_id = UserId::new(self.text()?).map_err(|_| UnpackError)?;
-        let session_id = match self.byte()? {
-            0 => None,
-            _ => Some(SessionId::from_bytes(&self.array()?)),
-        };
-        Ok(Actor { user_id, session_id })
-    }
-
-    fn trail(&mut self) -> Result<Vec<Activity>, UnpackError> {
-        let count = self.varint()?;
-        if count > bounds::ACTIVITY_TRAIL {
-            return Err(UnpackError);
-        }
-        (0..count).map(|_| Ok(Activity { at: self.time()?, activity: self.text()?.into() })).collect()
-    }
-
-    fn rest(&mut self) -> Result<Box<[u8]>, UnpackError> {
-        if self.0.len() > bounds::SEALED_BYTES { Err(UnpackError) } else { Ok(self.0.into()) }
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::session::model::{Activity, Actor, Device, Previous, Rotation};
 
     pub(crate) fn full_session() -> Session {
         let tag = UserTag::from_bytes([3; 12]);
