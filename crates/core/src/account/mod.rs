@@ -10,6 +10,7 @@ pub mod service;
 use crate::{bounds, id::UserId, time::Timestamp};
 
 pub use port::AccountStore;
+pub use service::Accounts;
 
 /// A user's account.
 #[derive(Clone, PartialEq, Eq)]

@@ -11,6 +11,8 @@ pub mod end;
 pub mod housekeeping;
 pub mod validate;
 
+pub(crate) use create::label;
+
 use super::{PackedSession, Policies, Session, SessionStore, SessionToken, csrf, policy};
 use crate::{
     deployment::Deployment,
@@ -184,7 +186,7 @@ impl Sessions {
         Ok(self.ring.seal(tag.as_bytes(), &plain).into())
     }
 
-    fn issue(&self, token: SessionToken, session: &PackedSession) -> Result<Issued, Fault> {
+    pub(crate) fn issue(&self, token: SessionToken, session: &PackedSession) -> Result<Issued, Fault> {
         let info = self.open_packed(session)?;
         let csrf_token = self.csrf_token(&info.session);
         Ok(Issued { token, csrf_token, info })
