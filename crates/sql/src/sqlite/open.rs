@@ -7,6 +7,7 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 use vestibule_core::fault::Fault;
@@ -54,8 +55,18 @@ impl From<rusqlite::Error> for OpenError {
     }
 }
 
-/// Makes the folder, for its owner only, and takes the lock. The lock lives as long as the file that is returned.
-pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
+/// The files that are held for as long as the record.
+#[derive(Debug)]
+pub(super) struct Files {
+    /// The database, for syncing. Closing any descriptor of a file takes all locks of the process on it away (fcntl,
+    /// POSIX.1-2017), SQLite's own too, so it is opened before the first connection and closed after the last.
+    pub(super) database: Arc<File>,
+    /// The lock of the folder.
+    _lock: File,
+}
+
+/// Makes the folder, for its owner only, and takes the lock.
+pub(super) fn lock(folder: &Path) -> Result<Files, OpenError> {
     make_folder(folder).map_err(OpenError::Folder)?;
     let lock = private_file(&folder.join(LOCK)).map_err(OpenError::Folder)?;
     match lock.try_lock() {
@@ -63,8 +74,8 @@ pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
         Err(TryLockError::WouldBlock) => return Err(OpenError::Locked),
         Err(TryLockError::Error(error)) => return Err(OpenError::Folder(error)),
     }
-    private_file(&folder.join(FILE)).map_err(OpenError::Folder)?;
-    Ok(lock)
+    let database = private_file(&folder.join(FILE)).map_err(OpenError::Folder)?;
+    Ok(Files { database: Arc::new(database), _lock: lock })
 }
 
 fn make_folder(folder: &Path) -> io::Result<()> {

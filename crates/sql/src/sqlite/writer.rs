@@ -7,6 +7,7 @@ use super::{
     closed,
     fault::Trouble,
     load, mark,
+    open::Files,
 };
 use crate::{bounds, decide::Counters};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -76,12 +77,17 @@ pub(super) struct WriterHandle {
 }
 
 impl WriterHandle {
-    pub(super) fn start(connection: Connection, beside: Connection, options: &SqliteOptions) -> Result<Self, OpenError> {
+    pub(super) fn start(
+        connection: Connection,
+        beside: Connection,
+        files: &Files,
+        options: &SqliteOptions,
+    ) -> Result<Self, OpenError> {
         let writer = Writer {
             counters: load::counters(&connection)?,
             marks: mark::any(&connection)?,
             connection,
-            checkpointer: Checkpointer::start(beside).map_err(OpenError::Folder)?,
+            checkpointer: Checkpointer::start(beside, files.database.clone()).map_err(OpenError::Folder)?,
             idle_slack_ms: millis(options.idle_slack),
             commits: 0,
             forget_users_after: 0,
