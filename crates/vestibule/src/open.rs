@@ -2,11 +2,13 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use vestibule_core::{
+    account::{AccountStore, Accounts, service::AccountParts},
     deployment::{self, DeploymentStore, OpenOutcome},
     durable::Durable,
     event::{EventStore, Observations, Observer},
     fault::Fault,
     key::KeyStore,
+    password::{HashPool, Hasher, PasswordPolicy, PoolConfig},
     secret::KeyRing,
     session::{Policies, SessionStore, Sessions, service::Parts},
     time::Clock,
@@ -27,6 +29,10 @@ pub struct Options {
     pub deadline: Duration,
     /// The clock. Default: the system's.
     pub clock: Clock,
+    /// Which passwords accounts may use. Default: 15 characters at least.
+    pub password_policy: PasswordPolicy,
+    /// How many passwords are hashed at once, and how many wait. Default: one for each core, 64 waiting.
+    pub password_pool: PoolConfig,
 }
 
 impl Options {
@@ -40,6 +46,8 @@ impl Options {
             memory_limit: 1 << 30,
             deadline: Duration::from_millis(250),
             clock: Clock::system(),
+            password_policy: PasswordPolicy::default(),
+            password_pool: PoolConfig::default(),
         }
     }
 }
@@ -57,6 +65,9 @@ pub enum OpenError {
     #[cfg(feature = "sqlite")]
     #[error("the record cannot be opened")]
     Record(#[from] vestibule_sql::OpenError),
+    /// The hashing pool is out of its bounds.
+    #[error("the hashing pool cannot be made")]
+    Pool(#[from] vestibule_core::password::PoolConfigError),
     /// A data folder was given, but the library was built without the feature `sqlite`.
     #[error("a data folder needs the feature sqlite")]
     NoRecord,
@@ -72,6 +83,8 @@ pub struct Vestibule {
     pub keys: Arc<dyn KeyStore>,
     /// Where observations go.
     pub observer: Observer,
+    /// Accounts; `None` without a record, which they need.
+    pub accounts: Option<Arc<Accounts>>,
     /// The join of record and state, where there is a record.
     pub durable: Option<Durable>,
 }
@@ -115,7 +128,16 @@ impl Vestibule {
             observer: observer.clone(),
             clock: options.clock,
         }));
-        Ok(Self { sessions, events: stores.events, keys: stores.keys, observer, durable: stores.durable })
+        let accounts = match &stores.durable {
+            None => None,
+            Some(durable) => Some(Arc::new(Accounts::new(AccountParts {
+                store: Arc::new(durable.clone()) as Arc<dyn AccountStore>,
+                sessions: sessions.clone(),
+                pool: HashPool::new(Hasher::default(), options.password_pool)?,
+                policy: options.password_policy,
+            }))),
+        };
+        Ok(Self { sessions, events: stores.events, keys: stores.keys, observer, accounts, durable: stores.durable })
     }
 }
 
