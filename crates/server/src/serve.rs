@@ -4,9 +4,12 @@ use crate::{
     api,
     config::{self, Config, Mode, Record, SecretText, secret},
 };
-use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, process::ExitCode, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
-use vestibule::{Options, Vestibule, key::Keys, secret::KeyRing, secret::Secret, time::Clock};
+use vestibule::{
+    Options, Vestibule, http::cookie::SessionCookie, key::Keys, password::PasswordPolicy, secret::KeyRing, secret::Secret,
+    time::Clock,
+};
 
 /// How often housekeeping runs.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
@@ -58,10 +61,15 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     options.policies = config.sessions.clone();
     options.memory_limit = usize::try_from(config.store.memory_limit)?;
     options.deadline = config.store.timeout;
+    options.password_policy = PasswordPolicy::new(config.passwords.profile, config.passwords.min_length)?;
+    options.password_pool.queue = config.passwords.queue;
+    if let Some(workers) = config.passwords.workers {
+        options.password_pool.workers = workers;
+    }
     options.data_dir = (config.record == Record::Sqlite).then(|| config.data_dir.clone());
     let vestibule = Vestibule::open(options).await?;
     let keys = Keys::new(vestibule.keys.clone(), Some(bootstrap.expose()), vestibule.observer.clone(), Clock::system());
-    let state = Arc::new(api::Server { vestibule, keys, trusted: config.public.trusted_proxies.clone() });
+    let state = Arc::new(api::Server { vestibule, keys, browser: browser(&config)? });
 
     let public = TcpListener::bind(config.public.listen).await?;
     let management = TcpListener::bind(config.management.listen).await?;
@@ -78,7 +86,8 @@ async fn serve(config: Config) -> Result<(), Refusal> {
         // The sender lives until the server ends; its loss means the same as its word.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
-    let public = axum::serve(public, api::public(state.clone())).with_graceful_shutdown(wait(stopped.clone()));
+    let public = axum::serve(public, api::public(state.clone()).into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(wait(stopped.clone()));
     let management = axum::serve(management, api::management(state.clone())).with_graceful_shutdown(wait(stopped.clone()));
     let housekeeping = tokio::spawn(keep_house(state.clone(), stopped));
     let signals = tokio::spawn(async move {
@@ -91,6 +100,16 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     signals.await?;
     housekeeping.await?;
     Ok(())
+}
+
+fn browser(config: &Config) -> Result<api::Browser, Refusal> {
+    let (cookie, _) = SessionCookie::new(config.cookie.config.clone(), config.cookie.exposure)?;
+    Ok(api::Browser {
+        cookie,
+        trusted: config.public.trusted_proxies.clone(),
+        allowed: config.public.allowed_origins.clone(),
+        clear_site_data: config.public.clear_site_data,
+    })
 }
 
 fn key_ring(config: &Config) -> Result<KeyRing, Refusal> {

@@ -1,6 +1,9 @@
 //! The HTTP API: `/v1` and health on the management listener, probes on both.
 
+mod auth;
 mod session;
+
+pub(crate) use auth::Browser;
 
 use axum::{
     Router,
@@ -15,7 +18,6 @@ use vestibule::{
     event::Origin,
     fault::Fault,
     http::{
-        client_address::TrustedProxies,
         problem::{self, Problem, ProblemCode},
         token_header::{BearerRead, read_bearer},
     },
@@ -27,8 +29,7 @@ use vestibule::{
 pub(crate) struct Server {
     pub(crate) vestibule: Vestibule,
     pub(crate) keys: Keys,
-    #[allow(dead_code, reason = "the proxy endpoints read it")]
-    pub(crate) trusted: TrustedProxies,
+    pub(crate) browser: Browser,
 }
 
 type Shared = State<Arc<Server>>;
@@ -53,7 +54,12 @@ impl Caller {
 
 /// The public routes.
 pub(crate) fn public(server: Arc<Server>) -> Router {
-    probes().fallback(not_found).layer(middleware::from_fn(stamp)).with_state(server)
+    auth::routes()
+        .merge(probes())
+        .fallback(not_found)
+        .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
+        .layer(middleware::from_fn(stamp))
+        .with_state(server)
 }
 
 /// The management routes.

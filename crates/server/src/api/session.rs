@@ -41,7 +41,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
 
 /// A session as clients see it.
 #[derive(Serialize)]
-struct SessionBody {
+pub(super) struct SessionBody {
     id: SessionId,
     user_id: Option<UserId>,
     kind: &'static str,
