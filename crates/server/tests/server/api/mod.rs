@@ -1,0 +1,1 @@
+//! The management API: every route, its answers and its errors.

@@ -1,0 +1,1 @@
+//! Accounts and the routes of browsers, and the transcript of the README.

@@ -1,0 +1,1 @@
+//! What is kept when the process or its disk fails.

@@ -1,0 +1,8 @@
+//! The started binary, from outside: what a client, a browser, a proxy and an operator see.
+
+mod api;
+mod auth;
+mod cli;
+mod crash;
+mod plumbing;
+mod proxy;

@@ -1,0 +1,1 @@
+//! Listeners, bounds, logs, health and shutdown.

@@ -1,0 +1,1 @@
+//! Reverse proxies: plain calls as proxies make them, and a real nginx.
