@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use http::request::Parts;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Path;
@@ -17,7 +18,12 @@ use crate::bounds::{DETAIL_BYTES, JSON_BODY_BYTES};
 use crate::headers::{Single, single};
 use crate::problem::{Problem, ProblemCode, cut};
 
-/// Extracts a JSON body of at most `MAX_BYTES`.
+/// What a body may have in bytes, as the operator set it: in the extensions of a request it replaces the bound of
+/// [`StrictJson`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyLimit(pub usize);
+
+/// Extracts a JSON body of at most `MAX_BYTES`, or of at most the [`BodyLimit`] in the request's extensions.
 ///
 /// The type decides about unknown members by `#[serde(deny_unknown_fields)]`; request types have it.
 /// As `Option<StrictJson<T>>` an empty body is `None`.
@@ -37,7 +43,7 @@ where
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         check_content_type(&parts.headers)?;
-        let body = collect(&parts.headers, body, MAX_BYTES).await?;
+        let body = collect(&parts, body, MAX_BYTES).await?;
         from_bytes(&body).map(Self)
     }
 }
@@ -51,7 +57,7 @@ where
 
     async fn from_request(request: Request, _state: &S) -> Result<Option<Self>, Problem> {
         let (parts, body) = request.into_parts();
-        let body = collect(&parts.headers, body, MAX_BYTES).await?;
+        let body = collect(&parts, body, MAX_BYTES).await?;
         if body.is_empty() {
             return Ok(None);
         }
@@ -94,9 +100,10 @@ fn is_json_type(value: &str) -> bool {
         })
 }
 
-async fn collect(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Bytes, Problem> {
+async fn collect(parts: &Parts, body: Body, max_bytes: usize) -> Result<Bytes, Problem> {
+    let max_bytes = parts.extensions.get::<BodyLimit>().map_or(max_bytes, |limit| limit.0);
     let too_large = || Problem::new(ProblemCode::BodyTooLarge).with_detail(format!("the body may have {max_bytes} bytes"));
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let announced = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > max_bytes)) {
         return Err(too_large());
     }

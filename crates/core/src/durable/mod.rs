@@ -78,6 +78,14 @@ impl Durable {
         }
     }
 
+    /// Forgets ended sessions and change log entries from before a time, at most `limit` of each. Returns how many rows went.
+    ///
+    /// # Errors
+    /// A fault of the record; a repeat is safe.
+    pub async fn forget_ended(&self, before: Timestamp, limit: usize) -> Result<usize, Fault> {
+        self.0.record.forget_ended(before, limit).await
+    }
+
     fn run<C: UserCommand>(&self, cx: Context, command: C) -> Answer<'_, C::Outcome> {
         let joined = self.0.clone();
         Box::pin(async move {

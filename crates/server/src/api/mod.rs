@@ -1,6 +1,8 @@
 //! The HTTP API: `/v1` and health on the management listener, probes on both.
 
 mod auth;
+pub(crate) mod health;
+pub(crate) mod metrics;
 mod session;
 
 pub(crate) use auth::Browser;
@@ -10,7 +12,6 @@ use axum::{
     extract::{Request, State},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
-    routing::get,
 };
 use std::sync::Arc;
 use vestibule::{
@@ -30,6 +31,8 @@ pub(crate) struct Server {
     pub(crate) vestibule: Vestibule,
     pub(crate) keys: Keys,
     pub(crate) browser: Browser,
+    pub(crate) health: health::Health,
+    pub(crate) metrics: metrics::Exporter,
 }
 
 type Shared = State<Arc<Server>>;
@@ -55,37 +58,32 @@ impl Caller {
 /// The public routes.
 pub(crate) fn public(server: Arc<Server>) -> Router {
     auth::routes()
-        .merge(probes())
+        .merge(health::probes())
         .fallback(not_found)
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
+        .layer(middleware::from_fn(metrics::observe))
         .layer(middleware::from_fn(stamp))
         .with_state(server)
 }
 
-/// The management routes.
-pub(crate) fn management(server: Arc<Server>) -> Router {
+/// The management routes. `metrics_are_public` opens `/metrics` to callers without a key.
+pub(crate) fn management(server: Arc<Server>, metrics_are_public: bool) -> Router {
     let v1 = session::routes().route_layer(middleware::from_fn_with_state(server.clone(), authenticate));
+    let (open, guarded) = match metrics_are_public {
+        true => (metrics::routes(), health::routes()),
+        false => (Router::new(), health::routes().merge(metrics::routes())),
+    };
+    let guarded = guarded.route_layer(middleware::from_fn_with_state(server.clone(), authenticate));
     Router::new()
         .nest("/v1", v1)
-        .merge(probes())
+        .merge(guarded)
+        .merge(open)
+        .merge(health::probes())
         .fallback(not_found)
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
+        .layer(middleware::from_fn(metrics::observe))
         .layer(middleware::from_fn(stamp))
         .with_state(server)
-}
-
-fn probes() -> Router<Arc<Server>> {
-    Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/startupz", get(|| async { "ok\n" }))
-}
-
-async fn ready(State(server): Shared) -> Response {
-    match server.vestibule.sessions.stats().await {
-        Ok(_) => "ok\n".into_response(),
-        Err(fault) => unavailable(&fault).into_response(),
-    }
 }
 
 async fn not_found() -> Problem {

@@ -146,6 +146,19 @@ impl Server {
         self.program.terminate()
     }
 
+    /// Sends it a signal by its name without `SIG`.
+    pub fn signal(&mut self, signal: &str) {
+        self.program.signal(signal);
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// Where it does not end in time.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.program.wait()
+    }
+
     /// Starts it again, killed first if need be, on the same data with the same secret and key, on new ports.
     ///
     /// # Panics

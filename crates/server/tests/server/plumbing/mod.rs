@@ -1,1 +1,8 @@
 //! Listeners, bounds, logs, health and shutdown.
+
+mod bounds;
+mod health;
+mod log;
+mod metrics;
+mod start;
+mod stop;

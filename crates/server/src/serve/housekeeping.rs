@@ -1,0 +1,95 @@
+//! What the server does beside answering: expiry, late writes, looks at the stores, forgetting.
+
+use super::{
+    bounds,
+    stop::{Phase, Stop},
+};
+use crate::api;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+use vestibule::{
+    fault::Fault,
+    time::{Timestamp, millis},
+};
+
+/// Runs until the server closes. Each job has a rhythm of its own: a slow one holds up no other.
+pub(super) async fn run(server: Arc<api::Server>, retention: Duration, stop: Stop) {
+    let tidy = tidy(&server, Rhythm::new(bounds::HOUSEKEEPING, &stop));
+    let look = look(&server, Rhythm::new(bounds::LOOK, &stop));
+    let forget = keep_retention(&server, retention, Rhythm::new(forget_period(retention), &stop));
+    tokio::join!(tidy, look, forget);
+}
+
+/// A beat until the server closes.
+struct Rhythm {
+    beat: Interval,
+    stop: Stop,
+}
+
+impl Rhythm {
+    fn new(period: Duration, stop: &Stop) -> Self {
+        let mut beat = interval(period);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { beat, stop: stop.clone() }
+    }
+
+    /// Waits for the next beat; false where the server closes instead.
+    async fn next(&mut self) -> bool {
+        tokio::select! {
+            _ = self.beat.tick() => true,
+            () = self.stop.reached(Phase::Closing) => false,
+        }
+    }
+}
+
+async fn tidy(server: &api::Server, mut rhythm: Rhythm) {
+    while rhythm.next().await {
+        if let Err(fault) = server.vestibule.sessions.tidy().await {
+            tracing::warn!(class = fault.class(), "housekeeping did not finish");
+        }
+    }
+}
+
+async fn look(server: &api::Server, mut rhythm: Rhythm) {
+    while rhythm.next().await {
+        server.health.look(&server.vestibule).await;
+        server.metrics.tend();
+    }
+}
+
+async fn keep_retention(server: &api::Server, retention: Duration, mut rhythm: Rhythm) {
+    while rhythm.next().await {
+        let now = server.vestibule.sessions.clock().now();
+        if let Err(fault) = forget(server, now.minus_ms(millis(retention))).await {
+            tracing::warn!(class = fault.class(), "what is past its retention was not all forgotten");
+        }
+    }
+}
+
+/// Writes what waits to be written; the last thing before the end.
+pub(super) async fn finish(server: &api::Server) {
+    if let Some(durable) = &server.vestibule.durable
+        && let Err(fault) = durable.flush().await
+    {
+        tracing::warn!(class = fault.class(), "the last uses of sessions were not written");
+    }
+}
+
+/// A short retention is kept more closely than a long one.
+fn forget_period(retention: Duration) -> Duration {
+    (retention / 10).clamp(bounds::FORGET_LEAST, bounds::FORGET)
+}
+
+/// Forgets events and ended sessions from before a time, in steps, so that commands come between.
+async fn forget(server: &api::Server, before: Timestamp) -> Result<(), Fault> {
+    for _ in 0..bounds::FORGET_STEPS {
+        let mut gone = server.vestibule.events.forget(before, bounds::FORGET_ROWS).await?;
+        if let Some(durable) = &server.vestibule.durable {
+            gone = gone.max(durable.forget_ended(before, bounds::FORGET_ROWS).await?);
+        }
+        if gone < bounds::FORGET_ROWS {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Accepting connections and serving HTTP/1.1 on them, within bounds.
+//!
+//! Bounds hold where the bytes arrive: the head of a request in size and time, connections in number. A body is bounded by
+//! whoever reads it and finds its bound in the request ([`BodyLimit`]). TLS is the business of the proxy in front.
+
+use super::{
+    bounds,
+    stop::{Phase, Stop},
+};
+use axum::{
+    body::Body,
+    extract::{ConnectInfo, Request},
+    response::Response,
+};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    io::ErrorKind,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    io::AsyncWrite as _,
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tokio_util::task::TaskTracker;
+use tower::{Service, ServiceExt as _};
+use vestibule::http::json::BodyLimit;
+
+/// What both listeners share: bounds, and the connections that are open.
+#[derive(Clone)]
+pub(super) struct Connections {
+    http: http1::Builder,
+    body_limit: BodyLimit,
+    slots: Arc<Semaphore>,
+    open: TaskTracker,
+    stop: Stop,
+}
+
+impl Connections {
+    pub(super) fn new(config: &crate::config::Http, stop: Stop) -> Self {
+        let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let header_limit = bytes(config.header_limit);
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(config.header_timeout)
+            .max_header_size(header_limit)
+            .max_buf_size(header_limit.max(bounds::BUFFER))
+            .max_headers(bounds::HEADERS);
+        let slots = bytes(config.max_connections).min(Semaphore::MAX_PERMITS);
+        Self {
+            http,
+            body_limit: BodyLimit(bytes(config.body_limit)),
+            slots: Arc::new(Semaphore::new(slots)),
+            open: TaskTracker::new(),
+            stop,
+        }
+    }
+
+    /// Waits until no connection is open, for some time at most. Whether it came to that.
+    pub(super) async fn ended_within(&self, time: Duration) -> bool {
+        self.open.close();
+        timeout(time, self.open.wait()).await.is_ok()
+    }
+
+    /// How many are open.
+    pub(super) fn count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Accepts connections until the server closes. More than the bound wait in the operating system's queue.
+    pub(super) async fn accept<S>(self, listener: TcpListener, service: S)
+    where
+        S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + Unpin + 'static,
+        S::Future: Send,
+    {
+        let mut stop = self.stop.clone();
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.next(&listener) => accepted,
+                () = stop.reached(Phase::Closing) => return,
+            };
+            match accepted {
+                Some((slot, stream, peer)) => {
+                    let talk = self.clone().talk(stream, peer, service.clone());
+                    self.open.spawn(async move {
+                        talk.await;
+                        drop(slot);
+                    });
+                }
+                None => sleep(bounds::ACCEPT_PAUSE).await,
+            }
+        }
+    }
+
+    async fn next(&self, listener: &TcpListener) -> Option<(tokio::sync::OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+        let slot = self.slots.clone().acquire_owned().await.ok()?;
+        match listener.accept().await {
+            Ok((stream, peer)) => Some((slot, stream, peer)),
+            Err(error) => {
+                tracing::warn!(error = ?error.to_string(), "a connection was not accepted");
+                None
+            }
+        }
+    }
+
+    /// One connection from its first byte to its last.
+    async fn talk<S>(self, stream: TcpStream, peer: SocketAddr, service: S)
+    where
+        S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + Unpin + 'static,
+        S::Future: Send,
+    {
+        // Answers are small and whole: waiting for more to send along costs 40 ms with a client that delays its ACK.
+        let _ = stream.set_nodelay(true);
+        let Self { mut http, body_limit, mut stop, .. } = self;
+        let begun = Arc::new(AtomicBool::new(false));
+        let seen = begun.clone();
+        let handler = service_fn(move |request: hyper::Request<Incoming>| {
+            seen.store(true, Ordering::Relaxed);
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(body_limit);
+            Box::pin(service.clone().oneshot(request))
+        });
+        let was_draining = stop.phase() >= Phase::Draining;
+        http.keep_alive(!was_draining);
+        let mut connection = http.serve_connection(TokioIo::new(stream), handler);
+        let served = tokio::select! {
+            served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => served,
+            () = stop.reached(Phase::Draining), if !was_draining => {
+                Pin::new(&mut connection).graceful_shutdown();
+                let is_fresh = async {
+                    sleep(bounds::FIRST_REQUEST).await;
+                    if begun.load(Ordering::Relaxed) {
+                        std::future::pending::<()>().await;
+                    }
+                };
+                tokio::select! {
+                    served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => served,
+                    () = is_fresh => return,
+                }
+            }
+        };
+        if let Err(error) = &served {
+            tracing::debug!(%peer, error = ?error.to_string(), "a connection ended with an error");
+        }
+        if served.is_err() || stop.phase() == Phase::Serving {
+            linger(connection.into_parts().io.into_inner()).await;
+        }
+    }
+}
+
+/// Ends our side and reads on for a moment. Closing with unread bytes would be a reset, which takes the last answer from the
+/// client that is still sending: a refused upload, say.
+async fn linger(mut stream: TcpStream) {
+    let drain = async {
+        poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await?;
+        let mut buffer = [0; 4 << 10];
+        let mut left = bounds::LINGER_BYTES;
+        while left > 0 {
+            stream.readable().await?;
+            match stream.try_read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => left = left.saturating_sub(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    };
+    // Whatever it ends with, the connection is closed.
+    let _ = timeout(bounds::LINGER, drain).await;
+}
