@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Folders that hold nothing written by hand.
+/// What holds nothing written by hand: folders, and the file `.git` of a second work tree.
 const SKIPPED: &[&str] = &[".git", "target", "vestibule-data", "node_modules"];
 
 /// A text file.
@@ -43,8 +43,11 @@ impl Tree {
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(&folder)? {
                 let entry = entry?;
+                if SKIPPED.contains(&&*entry.file_name().to_string_lossy()) {
+                    continue;
+                }
                 let kind = entry.file_type()?;
-                if kind.is_dir() && !SKIPPED.contains(&&*entry.file_name().to_string_lossy()) {
+                if kind.is_dir() {
                     folders.push(entry.path());
                 } else if kind.is_file() {
                     tree.files.extend(read_text(root, entry.path())?);
