@@ -46,3 +46,11 @@ pub const FORGET_USERS: usize = 1_024;
 /// How far the time of an event and the time in its id may lie apart, in milliseconds: observations are counted for a while
 /// before they are written.
 pub const EVENT_SKEW_MS: u64 = 60 * 60 * 1_000;
+/// Writers of one node on Postgres at most, and rows that figures are spread over.
+pub const POSTGRES_WRITERS: usize = 16;
+/// Requests of one call at most on Postgres: the changes of a transaction are numbered by 16 bits.
+pub const CALL_REQUESTS: usize = 60_000;
+/// How long a transaction on Postgres may take, waits for locks included. Longer than the server's own limit of a statement.
+pub const BATCH_TIMEOUT: Duration = Duration::from_secs(15);
+/// Sessions that are looked at for each user who may be due.
+pub const DUE_PER_USER: usize = 16;

@@ -6,9 +6,16 @@
 //!
 //! Deliberately absent: rules. What a command means is in `vestibule_core`; here is only how it is kept.
 
+mod batch;
 pub mod bounds;
 mod decide;
 mod handoff;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresRecord};
+#[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, SqliteOptions, SqliteRecord};

@@ -153,7 +153,7 @@ fn forget(transaction: &Transaction<'_>, before: Timestamp, count: usize) -> Res
 
 impl EventStore for SqliteRecord {
     fn append(&self, events: Vec<Event>) -> Answer<'_, ()> {
-        self.writer.ask(|reply| Job::Append(events, reply))
+        self.writer.ask(|reply| Job::append(events, reply))
     }
 
     fn query(&self, asked: EventQuery) -> Answer<'_, Vec<Event>> {

@@ -1,42 +1,13 @@
 //! Reads what a batch is about: one set-based query for each table.
 
-use super::{account, batch::Wanted, blob, fault::Trouble, number, tag, user};
-use crate::decide::{Counters, Held};
-use rusqlite::{Connection, Transaction, types::Value, vtab::array::Array};
-use std::{
-    collections::{HashMap, HashSet},
-    rc::Rc,
+use super::{account, blob, fault::Trouble, number, tag, user};
+use crate::{
+    batch::{Loaded, Wanted},
+    decide::Counters,
 };
+use rusqlite::{Connection, Transaction, types::Value, vtab::array::Array};
+use std::{collections::HashMap, rc::Rc};
 use vestibule_core::{id::UserTag, session::PackedSession, stats::Stats};
-
-/// The users of a batch.
-#[derive(Default)]
-pub(super) struct Loaded {
-    /// Each user once.
-    pub(super) held: Vec<Held>,
-    places: HashMap<UserTag, usize>,
-    /// Users with a row that cannot be read: calls that are about them fail, the others go on.
-    pub(super) damaged: HashSet<UserTag>,
-    /// Addresses, among those that somebody wants to claim, that have an account.
-    pub(super) taken: HashSet<String>,
-}
-
-impl Loaded {
-    pub(super) fn get_mut(&mut self, tag: UserTag) -> Option<&mut Held> {
-        self.places.get(&tag).map(|place| &mut self.held[*place])
-    }
-
-    fn add(&mut self, held: Held) {
-        self.places.insert(held.user.tag, self.held.len());
-        self.held.push(held);
-    }
-
-    fn drop_damaged(&mut self) {
-        for tag in &self.damaged {
-            self.places.remove(tag);
-        }
-    }
-}
 
 /// Values for `rarray`.
 pub(super) fn values<T: Into<Value>>(items: impl IntoIterator<Item = T>) -> Array {
@@ -48,6 +19,7 @@ pub(super) fn batch(transaction: &Transaction<'_>, wanted: &Wanted) -> Result<Lo
     if !wanted.users.is_empty() {
         load_users(transaction, wanted, &mut loaded)?;
         load_sessions(transaction, &mut loaded)?;
+        loaded.complete(wanted);
     }
     let with_account = wanted.users.iter().filter(|(_, needs)| **needs).map(|(tag, _)| *tag);
     for tag in with_account {
@@ -62,7 +34,6 @@ pub(super) fn batch(transaction: &Transaction<'_>, wanted: &Wanted) -> Result<Lo
             loaded.taken.insert(address.clone());
         }
     }
-    loaded.drop_damaged();
     Ok(loaded)
 }
 
@@ -74,14 +45,7 @@ fn load_users(transaction: &Transaction<'_>, wanted: &Wanted, loaded: &mut Loade
         let tag = tag(row, 1)?;
         match user::held(row, tag) {
             Ok(held) => loaded.add(held),
-            Err(_) => {
-                loaded.damaged.insert(tag);
-            }
-        }
-    }
-    for tag in wanted.users.keys() {
-        if !loaded.places.contains_key(tag) && !loaded.damaged.contains(tag) {
-            loaded.add(Held::new(*tag));
+            Err(trouble) => loaded.note_damage(tag, trouble.into_fault()),
         }
     }
     Ok(())
@@ -107,8 +71,9 @@ fn load_sessions(transaction: &Transaction<'_>, loaded: &mut Loaded) -> Result<(
                 held.rows.insert(*session.id().serial(), row.get(1)?);
                 held.user.live.push(session);
             }
-            Err(_) => {
-                loaded.damaged.insert(held.user.tag);
+            Err(trouble) => {
+                let tag = held.user.tag;
+                loaded.note_damage(tag, trouble.into_fault());
             }
         }
     }

@@ -1,7 +1,6 @@
 //! The record on SQLite: one file, one process, one writer.
 
 mod account;
-mod batch;
 mod change;
 mod checkpoint;
 mod deployment;

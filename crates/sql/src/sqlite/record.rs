@@ -13,7 +13,7 @@ use vestibule_core::{
 
 impl Record for SqliteRecord {
     fn decide(&self, batch: Vec<Request>) -> Answer<'_, Vec<Decided>> {
-        self.writer.ask(|reply| Job::Decide(batch, reply))
+        self.writer.ask(|reply| Job::decide(batch, reply))
     }
 
     fn load_user(&self, tag: UserTag) -> Answer<'_, UserSnapshot> {
@@ -33,7 +33,7 @@ impl Record for SqliteRecord {
     }
 
     fn touch(&self, touches: Vec<Touch>) -> Answer<'_, ()> {
-        self.writer.ask(|reply| Job::Touch(touches, reply))
+        self.writer.ask(|reply| Job::touch(touches, reply))
     }
 
     fn due(&self, now: Timestamp, limit: usize) -> Answer<'_, Vec<UserTag>> {

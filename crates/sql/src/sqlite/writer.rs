@@ -2,14 +2,18 @@
 
 use super::{
     OpenError, SqliteOptions,
-    batch::{self, Input, Output},
     checkpoint::{self, Checkpointer},
     closed,
     fault::Trouble,
     load, mark,
     open::Files,
+    write,
 };
-use crate::{bounds, decide::Counters};
+use crate::{
+    batch::{self, Input, Output, Reply, ReplyTo, Wanted},
+    bounds,
+    decide::Counters,
+};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel},
@@ -26,46 +30,32 @@ use vestibule_core::{
     time::millis,
 };
 
-type Reply<T> = oneshot::Sender<Result<T, Fault>>;
-
 /// What the writer is asked to do.
 pub(super) enum Job {
-    Decide(Vec<Request>, Reply<Vec<Decided>>),
-    Touch(Vec<Touch>, Reply<()>),
-    Append(Vec<Event>, Reply<()>),
+    /// Part of a batch.
+    Call(Input, ReplyTo),
     /// Something rare, in a transaction of its own.
     Alone(Box<dyn FnOnce(&mut Writer) + Send>),
 }
 
 impl Job {
-    /// How much of a batch it fills.
+    pub(super) fn decide(batch: Vec<Request>, reply: Reply<Vec<Decided>>) -> Self {
+        Self::Call(Input::Decide(batch), ReplyTo::Decide(reply))
+    }
+
+    pub(super) fn touch(touches: Vec<Touch>, reply: Reply<()>) -> Self {
+        Self::Call(Input::Touch(touches), ReplyTo::Done(reply))
+    }
+
+    pub(super) fn append(events: Vec<Event>, reply: Reply<()>) -> Self {
+        Self::Call(Input::Append(events), ReplyTo::Done(reply))
+    }
+
     fn weight(&self) -> usize {
         match self {
-            Self::Decide(requests, _) => requests.len(),
-            Self::Touch(touches, _) => touches.len(),
-            Self::Append(events, _) => events.len(),
+            Self::Call(input, _) => input.weight(),
             Self::Alone(_) => 1,
         }
-    }
-}
-
-enum ReplyTo {
-    Decide(Reply<Vec<Decided>>),
-    Done(Reply<()>),
-}
-
-impl ReplyTo {
-    /// Nobody may be waiting any more; what was decided stands nevertheless.
-    fn send(self, output: Result<Output, Fault>) {
-        let _ = match self {
-            Self::Decide(reply) => reply
-                .send(output.and_then(|output| match output {
-                    Output::Decided(decided) => decided,
-                    Output::Done => Err(Fault::Corrupt("the writer answered another call".into())),
-                }))
-                .is_ok(),
-            Self::Done(reply) => reply.send(output.map(|_| ())).is_ok(),
-        };
     }
 }
 
@@ -191,6 +181,21 @@ fn run(mut writer: Writer, queue: &Queue) {
     checkpoint::finish(&connection);
 }
 
+/// One batch: load, decide in memory, write. Returns the outputs and whether there are new marks. An error means that nothing
+/// of it may be committed.
+fn run_batch(
+    transaction: &Transaction<'_>,
+    counters: &mut Counters,
+    inputs: Vec<Input>,
+    idle_slack_ms: u64,
+) -> Result<(Vec<Output>, bool), Trouble> {
+    let mut loaded = load::batch(transaction, &Wanted::of(&inputs))?;
+    let (outputs, journal) = batch::decide(&mut loaded, inputs, idle_slack_ms, counters);
+    let marks = loaded.held.iter().any(|held| !held.marks.is_empty());
+    write::batch(transaction, counters, loaded.held, journal)?;
+    Ok((outputs, marks))
+}
+
 /// What the writing thread works with.
 pub(super) struct Writer {
     connection: Connection,
@@ -236,17 +241,13 @@ impl Writer {
     fn work(&mut self, jobs: Vec<Job>) {
         let (mut inputs, mut replies, mut rare) = (Vec::new(), Vec::new(), Vec::new());
         for job in jobs {
-            let (input, reply) = match job {
-                Job::Decide(requests, reply) => (Input::Decide(requests), ReplyTo::Decide(reply)),
-                Job::Touch(touches, reply) => (Input::Touch(touches), ReplyTo::Done(reply)),
-                Job::Append(events, reply) => (Input::Append(events), ReplyTo::Done(reply)),
-                Job::Alone(work) => {
-                    rare.push(work);
-                    continue;
+            match job {
+                Job::Call(input, reply) => {
+                    inputs.push(input);
+                    replies.push(reply);
                 }
-            };
-            inputs.push(input);
-            replies.push(reply);
+                Job::Alone(work) => rare.push(work),
+            }
         }
         if !inputs.is_empty() {
             self.decide(inputs, replies);
@@ -259,10 +260,10 @@ impl Writer {
     fn decide(&mut self, inputs: Vec<Input>, replies: Vec<ReplyTo>) {
         metrics::histogram!("vestibule_record_batch_calls").record(inputs.len() as f64);
         let slack = self.idle_slack_ms;
-        match self.transact(|transaction, counters| batch::run(transaction, counters, inputs, slack)) {
-            Ok(done) => {
-                self.marks |= done.marks;
-                replies.into_iter().zip(done.outputs).for_each(|(reply, output)| reply.send(Ok(output)));
+        match self.transact(|transaction, counters| run_batch(transaction, counters, inputs, slack)) {
+            Ok((outputs, marks)) => {
+                self.marks |= marks;
+                replies.into_iter().zip(outputs).for_each(|(reply, output)| reply.send(Ok(output)));
             }
             Err(fault) => replies.into_iter().for_each(|reply| reply.send(Err(fault.clone()))),
         }

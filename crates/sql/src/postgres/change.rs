@@ -1,0 +1,36 @@
+//! The change log.
+
+use super::{fault::Trouble, int, limit, number, tag, time};
+use sqlx::{PgPool, Row, postgres::PgRow};
+use vestibule_core::{id::SessionId, record::Change};
+
+/// Entries after `sequence`, in order. Entries of transactions that are still open may appear later, below those that are
+/// seen now.
+pub(super) async fn since(pool: &PgPool, sequence: u64, count: usize) -> Result<Vec<Change>, Trouble> {
+    let rows = sqlx::query(
+        "SELECT sequence, tag, revision, at, ended_all, ended FROM vestibule_change_log
+         WHERE sequence > $1 ORDER BY sequence LIMIT $2",
+    )
+    .bind(int(sequence))
+    .bind(limit(count))
+    .fetch_all(pool)
+    .await?;
+    rows.iter().map(change).collect()
+}
+
+fn change(row: &PgRow) -> Result<Change, Trouble> {
+    let tag = tag(row, 1)?;
+    let serials: &[u8] = row.try_get::<Option<&[u8]>, _>(5)?.unwrap_or_default();
+    let (serials, []) = serials.as_chunks::<12>() else {
+        return Err(Trouble::Unreadable("an entry of the change log"));
+    };
+    Ok(Change {
+        sequence: number(row, 0)?,
+        home: tag.home(),
+        tag,
+        revision: number(row, 2)?,
+        ended: serials.iter().map(|serial| SessionId::from_parts(tag, *serial)).collect(),
+        ended_all: row.try_get(4)?,
+        at: time(row, 3)?,
+    })
+}

@@ -1,0 +1,201 @@
+//! Writes what a batch decided: one statement for all tables, whose parts take arrays.
+
+use super::{account, event, fault::Trouble, int, load};
+use crate::{
+    decide::{Counters, Held, Journal, without_payload},
+    handoff,
+};
+use sqlx::{PgConnection, Postgres, query::Query};
+use vestibule_core::{event::Event, id::UserId, record::Change, session::PackedSession};
+
+type Arguments = sqlx::postgres::PgArguments;
+
+/// Every part touches a table of its own, so their order does not matter.
+const WRITE: &str = "WITH
+ changed_users AS (
+  UPDATE vestibule_users AS u SET user_id = v.user_id, revision = v.revision, disabled = v.disabled,
+   created_total = v.created_total, ended_total = v.ended_total, last_login_at = v.last_login_at, handoffs = v.handoffs,
+   epoch = v.epoch, erased = v.erased
+  FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::boolean[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[],
+   $9::bigint[], $10::bigint[])
+   AS v (id, user_id, revision, disabled, created_total, ended_total, last_login_at, handoffs, epoch, erased)
+  WHERE u.id = v.id),
+ changed_sessions AS (
+  UPDATE vestibule_sessions AS s SET epoch = v.epoch, deadline = v.deadline, ended_at = v.ended_at, body = v.body
+  FROM unnest($11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bytea[])
+   AS v (id, epoch, deadline, ended_at, body)
+  WHERE s.id = v.id),
+ new_sessions AS (
+  INSERT INTO vestibule_sessions (user_row, epoch, serial, deadline, ended_at, body)
+  SELECT * FROM unnest($16::bigint[], $17::bigint[], $18::bytea[], $19::bigint[], $20::bigint[], $21::bytea[])),
+ new_marks AS (
+  INSERT INTO vestibule_marks (user_row, epoch, at, reason)
+  SELECT * FROM unnest($22::bigint[], $23::bigint[], $24::bigint[], $25::smallint[])),
+ new_changes AS (
+  INSERT INTO vestibule_change_log (sequence, tag, revision, at, ended_all, ended)
+  SELECT * FROM unnest($26::bigint[], $27::bytea[], $28::bigint[], $29::bigint[], $30::boolean[], $31::bytea[])),
+ new_events AS (
+  INSERT INTO vestibule_events (id, tag, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count)
+  SELECT * FROM unnest($32::bytea[], $33::bytea[], $34::bigint[], $35::text[], $36::text[], $37::text[], $38::bytea[],
+   $39::text[], $40::text[], $41::text[], $42::text[], $43::bigint[]) ON CONFLICT (id) DO NOTHING)
+ UPDATE vestibule_counters SET sessions = sessions + $45, users = users + $46, created_total = created_total + $47,
+  revoked_total = revoked_total + $48, expired_total = expired_total + $49 WHERE slot = $44";
+
+/// Writes a batch. `slot` is this writer's row of figures.
+pub(super) async fn batch(
+    connection: &mut PgConnection,
+    counters: &Counters,
+    users: &[Held],
+    journal: &Journal,
+    slot: i16,
+) -> Result<(), Trouble> {
+    if users.iter().any(|held| held.changed && held.row.is_none()) {
+        // No command begins with a user whose row was not made before it; somebody deleted the row in between.
+        return Err(Trouble::Overtaken);
+    }
+    account::write(connection, users).await?;
+    let query = bind_users(sqlx::query(WRITE), users);
+    let query = bind_changed_sessions(query, users);
+    let query = bind_new_sessions(query, users);
+    let query = bind_marks(query, users);
+    let query = bind_changes(query, &journal.changes);
+    let query = bind_events(query, &journal.events);
+    bind_figures(query, counters, slot).execute(connection).await?;
+    Ok(())
+}
+
+/// Events alone.
+pub(super) async fn events(connection: &mut PgConnection, events: &[Event]) -> Result<(), Trouble> {
+    let nothing = Counters { sequence: 0, stats: load::figures_base(), ..Counters::default() };
+    let journal = Journal { changes: Vec::new(), events: events.to_vec() };
+    batch(connection, &nothing, &[], &journal, 0).await
+}
+
+type Bound<'q> = Query<'q, Postgres, Arguments>;
+
+fn column<T, U>(rows: &[T], value: impl Fn(&T) -> U) -> Vec<U> {
+    rows.iter().map(value).collect()
+}
+
+fn bind_users<'q>(query: Bound<'q>, users: &[Held]) -> Bound<'q> {
+    let changed: Vec<(&Held, i64)> =
+        users.iter().filter(|held| held.changed).filter_map(|held| Some((held, held.row?))).collect();
+    query
+        .bind(column(&changed, |(_, row)| *row))
+        .bind(column(&changed, |(held, _)| held.user.user_id.as_ref().map(|id: &UserId| id.as_str().to_owned())))
+        .bind(column(&changed, |(held, _)| int(held.user.revision)))
+        .bind(column(&changed, |(held, _)| held.user.disabled))
+        .bind(column(&changed, |(held, _)| int(held.user.created_total)))
+        .bind(column(&changed, |(held, _)| int(held.user.ended_total)))
+        .bind(column(&changed, |(held, _)| int(held.user.last_login_at.millis())))
+        .bind(column(&changed, |(held, _)| handoff::pack(held.user.handoffs.as_deref().map(Vec::as_slice))))
+        .bind(column(&changed, |(held, _)| held.epoch))
+        .bind(column(&changed, |(held, _)| held.erased))
+}
+
+/// A session that has a row, or will have one.
+struct Write {
+    /// The session's row, or its user's where it has none yet.
+    row: i64,
+    epoch: i64,
+    session: PackedSession,
+}
+
+/// What has to be written of sessions: those with a row, and those without.
+fn sessions(users: &[Held]) -> (Vec<Write>, Vec<Write>) {
+    let (mut changed, mut new) = (Vec::new(), Vec::new());
+    for held in users {
+        let Some(user_row) = held.row else { continue };
+        let live = held.user.live.iter().filter(|session| held.put.contains(session.id().serial())).cloned();
+        for session in live.chain(held.ended.iter().map(without_payload)) {
+            let row = held.rows.get(session.id().serial());
+            let write = Write { row: *row.unwrap_or(&user_row), epoch: held.epoch, session };
+            if row.is_some() { changed.push(write) } else { new.push(write) }
+        }
+    }
+    (changed, new)
+}
+
+fn ended_at(write: &Write) -> Option<i64> {
+    write.session.ended().map(|ended| int(ended.at.millis()))
+}
+
+fn deadline(write: &Write) -> i64 {
+    int(write.session.deadline().millis())
+}
+
+fn body(write: &Write) -> Vec<u8> {
+    write.session.as_bytes().to_vec()
+}
+
+fn bind_changed_sessions<'q>(query: Bound<'q>, users: &[Held]) -> Bound<'q> {
+    let (changed, _) = sessions(users);
+    query
+        .bind(column(&changed, |write| write.row))
+        .bind(column(&changed, |write| write.epoch))
+        .bind(column(&changed, deadline))
+        .bind(column(&changed, ended_at))
+        .bind(column(&changed, body))
+}
+
+fn bind_new_sessions<'q>(query: Bound<'q>, users: &[Held]) -> Bound<'q> {
+    let (_, new) = sessions(users);
+    query
+        .bind(column(&new, |write| write.row))
+        .bind(column(&new, |write| write.epoch))
+        .bind(column(&new, |write| write.session.id().serial().to_vec()))
+        .bind(column(&new, deadline))
+        .bind(column(&new, ended_at))
+        .bind(column(&new, body))
+}
+
+fn bind_marks<'q>(query: Bound<'q>, users: &[Held]) -> Bound<'q> {
+    let marks: Vec<_> = users.iter().flat_map(|held| held.marks.iter().filter_map(|mark| Some((held.row?, *mark)))).collect();
+    query
+        .bind(column(&marks, |(row, _)| *row))
+        .bind(column(&marks, |(_, mark)| mark.epoch))
+        .bind(column(&marks, |(_, mark)| mark.ended.map_or(0, |ended| int(ended.at.millis()))))
+        .bind(column(&marks, |(_, mark)| mark.ended.map_or(0, |ended| ended.reason as i16)))
+}
+
+fn bind_changes<'q>(query: Bound<'q>, changes: &[Change]) -> Bound<'q> {
+    let serials = |change: &Change| {
+        let serials: Vec<u8> = change.ended.iter().flat_map(|id| *id.serial()).collect();
+        (!serials.is_empty()).then_some(serials)
+    };
+    query
+        .bind(column(changes, |change| int(change.sequence)))
+        .bind(column(changes, |change| change.tag.as_bytes().to_vec()))
+        .bind(column(changes, |change| int(change.revision)))
+        .bind(column(changes, |change| int(change.at.millis())))
+        .bind(column(changes, |change| change.ended_all))
+        .bind(column(changes, serials))
+}
+
+fn bind_events<'q>(query: Bound<'q>, events: &[Event]) -> Bound<'q> {
+    query
+        .bind(column(events, |event| event.id.as_bytes().to_vec()))
+        .bind(column(events, |event| event.tag.map(|tag| tag.as_bytes().to_vec())))
+        .bind(column(events, |event| int(event.time.millis())))
+        .bind(column(events, |event| event.kind.as_str().to_owned()))
+        .bind(column(events, |event| event.actor.as_deref().map(str::to_owned)))
+        .bind(column(events, |event| event.subject.as_ref().map(|subject| subject.as_str().to_owned())))
+        .bind(column(events, |event| event.session_id.map(|id| id.to_bytes().to_vec())))
+        .bind(column(events, |event| event.ip.map(|ip| ip.to_string())))
+        .bind(column(events, |event| event.user_agent.as_deref().map(event::storable)))
+        .bind(column(events, |event| event.request_id.as_deref().map(event::storable)))
+        .bind(column(events, |event| event.reason.as_deref().map(event::storable)))
+        .bind(column(events, |event| event.count.map(int)))
+}
+
+fn bind_figures<'q>(query: Bound<'q>, counters: &Counters, slot: i16) -> Bound<'q> {
+    let moved = |figure: u64| int(figure) - int(load::FIGURES_BASE);
+    let stats = &counters.stats;
+    query
+        .bind(slot)
+        .bind(moved(stats.sessions))
+        .bind(moved(stats.users))
+        .bind(moved(stats.created_total))
+        .bind(moved(stats.revoked_total))
+        .bind(moved(stats.expired_total))
+}
