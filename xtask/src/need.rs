@@ -13,8 +13,13 @@ struct Need {
     purpose: &'static str,
 }
 
-const NEEDS: &[Need] =
-    &[Need { program: "nginx", package: "nginx-light", purpose: "stands in front of the server and asks it by auth_request" }];
+const NEEDS: &[Need] = &[
+    Need { program: "nginx", package: "nginx-light", purpose: "stands in front of the server and asks it by auth_request" },
+    Need { program: "initdb", package: "postgresql", purpose: "founds databases for the record on Postgres" },
+];
+
+/// Where Debian keeps the programs of Postgres, below the number of their version.
+const POSTGRES: &str = "/usr/lib/postgresql";
 
 /// Says what the tests need and installs what is missing, unless that is not wanted.
 pub(crate) fn provide(install_missing: bool) -> Result<(), Failure> {
@@ -82,5 +87,7 @@ fn find(program: &str) -> Option<PathBuf> {
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     // Daemons are kept outside the PATH of ordinary users.
     folders.extend(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from));
+    let versions = std::fs::read_dir(POSTGRES).into_iter().flatten().flatten();
+    folders.extend(versions.map(|version| version.path().join("bin")));
     folders.into_iter().map(|folder| folder.join(program)).find(|file| file.is_file())
 }

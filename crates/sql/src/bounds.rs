@@ -54,3 +54,5 @@ pub const CALL_REQUESTS: usize = 60_000;
 pub const BATCH_TIMEOUT: Duration = Duration::from_secs(15);
 /// Sessions that are looked at for each user who may be due.
 pub const DUE_PER_USER: usize = 16;
+/// Time between two looks whether this process still has the database for itself.
+pub const LOCK_CHECK: Duration = Duration::from_secs(1);

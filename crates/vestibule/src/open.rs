@@ -23,6 +23,9 @@ pub struct Options {
     pub policies: Policies,
     /// The folder of the durable record; `None` keeps everything in memory, for tests and experiments.
     pub data_dir: Option<PathBuf>,
+    /// A Postgres database that is the durable record instead: `postgres://user:password@host/database`. As the state is in
+    /// this process's memory, no other process may use the database.
+    pub database_url: Option<String>,
     /// Bytes of memory for users and sessions at most, about. Default 1 GiB.
     pub memory_limit: usize,
     /// Deadline of every call of the store. Default 250 ms.
@@ -43,6 +46,7 @@ impl Options {
             ring,
             policies: Policies::default(),
             data_dir: None,
+            database_url: None,
             memory_limit: 1 << 30,
             deadline: Duration::from_millis(250),
             clock: Clock::system(),
@@ -70,7 +74,10 @@ pub enum OpenError {
     Pool(#[from] vestibule_core::password::PoolConfigError),
     /// A data folder was given, but the library was built without the feature `sqlite`.
     #[error("a data folder needs the feature sqlite")]
-    NoRecord,
+    NoSqlite,
+    /// A database was given, but the library was built without the feature `postgres`.
+    #[error("a database needs the feature postgres")]
+    NoPostgres,
 }
 
 /// The session layer, joined.
@@ -110,9 +117,10 @@ impl Vestibule {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(options: Options) -> Result<Self, OpenError> {
-        let stores = match &options.data_dir {
-            None => in_memory(&options),
-            Some(folder) => on_record(&options, folder)?,
+        let stores = match (&options.database_url, &options.data_dir) {
+            (Some(url), _) => on_postgres(&options, url).await?,
+            (None, Some(folder)) => on_sqlite(&options, folder)?,
+            (None, None) => in_memory(&options),
         };
         let deployment = match deployment::open(&*stores.deployment, &options.ring).await? {
             OpenOutcome::Opened(deployment) => deployment,
@@ -147,22 +155,43 @@ fn in_memory(options: &Options) -> Stores {
     Stores { sessions: store.clone(), events: store.clone(), keys: store.clone(), deployment: store, durable: None }
 }
 
-#[cfg(feature = "sqlite")]
-fn on_record(options: &Options, folder: &std::path::Path) -> Result<Stores, OpenError> {
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+fn over<R>(options: &Options, record: R) -> Stores
+where
+    R: vestibule_core::record::Record + 'static,
+{
     use vestibule_memory::MemoryState;
-    let record = Arc::new(vestibule_sql::SqliteRecord::open(folder, vestibule_sql::SqliteOptions::default())?);
+    let record = Arc::new(record);
     let state = Arc::new(MemoryState::new(options.memory_limit));
     let durable = Durable::new(record.clone(), state, options.deadline);
-    Ok(Stores {
+    Stores {
         sessions: Arc::new(durable.clone()),
         events: record.clone(),
         keys: record.clone(),
         deployment: record,
         durable: Some(durable),
-    })
+    }
+}
+
+#[cfg(feature = "sqlite")]
+fn on_sqlite(options: &Options, folder: &std::path::Path) -> Result<Stores, OpenError> {
+    Ok(over(options, vestibule_sql::SqliteRecord::open(folder, vestibule_sql::SqliteOptions::default())?))
 }
 
 #[cfg(not(feature = "sqlite"))]
-fn on_record(_: &Options, _: &std::path::Path) -> Result<Stores, OpenError> {
-    Err(OpenError::NoRecord)
+fn on_sqlite(_: &Options, _: &std::path::Path) -> Result<Stores, OpenError> {
+    Err(OpenError::NoSqlite)
+}
+
+#[cfg(feature = "postgres")]
+async fn on_postgres(options: &Options, url: &str) -> Result<Stores, OpenError> {
+    let shared = vestibule_sql::PostgresOptions::default();
+    // Every use of a session is known here, so none can be on its way from another node.
+    let alone = vestibule_sql::PostgresOptions { exclusive: true, idle_slack: Duration::ZERO, ..shared };
+    Ok(over(options, vestibule_sql::PostgresRecord::open(url, alone).await?))
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn on_postgres(_: &Options, _: &str) -> Result<Stores, OpenError> {
+    Err(OpenError::NoPostgres)
 }

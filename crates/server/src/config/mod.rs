@@ -128,13 +128,8 @@ pub(crate) struct Config {
 impl Config {
     /// What this build cannot do yet of what is configured.
     pub(crate) fn not_available(&self) -> Option<&'static str> {
-        if self.store.uses_redis() {
-            Some("Redis comes with a later release; without store.url (REDIS_URL, REDIS_HOST) the state is kept in memory")
-        } else if matches!(self.record, Record::Postgres(_)) {
-            Some("Postgres comes with a later release; without record.url (DATABASE_URL) the record is a SQLite file")
-        } else {
-            None
-        }
+        let text = "Redis comes with a later release; without store.url (REDIS_URL, REDIS_HOST) the state is kept in memory";
+        self.store.uses_redis().then_some(text)
     }
 
     fn read(reader: &mut Reader, has_file: bool) -> Self {

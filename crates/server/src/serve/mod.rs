@@ -143,6 +143,9 @@ fn options(config: &Config, ring: KeyRing) -> Result<Options, Refusal> {
     if let Some(workers) = config.passwords.workers {
         options.password_pool.workers = workers;
     }
+    if let Record::Postgres(url) = &config.record {
+        options.database_url = Some(url.expose().to_owned());
+    }
     options.data_dir = (config.record == Record::Sqlite).then(|| config.data_dir.clone());
     Ok(options)
 }

@@ -5,4 +5,5 @@ mod auth;
 mod cli;
 mod crash;
 mod plumbing;
+mod postgres;
 mod proxy;

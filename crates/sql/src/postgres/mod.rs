@@ -18,6 +18,7 @@ mod fault;
 mod forget;
 mod key;
 mod load;
+mod lock;
 mod mark;
 mod record;
 mod session;
@@ -28,6 +29,7 @@ mod writer;
 use crate::bounds;
 use connect::Connector;
 use fault::Trouble;
+use lock::Lock;
 use sqlx::{PgPool, Row, postgres::PgRow};
 use std::{sync::atomic::AtomicI64, time::Duration};
 use vestibule_core::{fault::Fault, id::UserTag, time::Timestamp, time::millis};
@@ -47,6 +49,9 @@ pub struct PostgresOptions {
     /// Added to idle deadlines before a session is ended for idleness, because other nodes hear of uses that are still on
     /// their way here: twice the touch throttle. Default 2 min.
     pub idle_slack: Duration,
+    /// Whether this process must be the only one on the database, because its state is in its own memory. A second one is
+    /// refused. Default false.
+    pub exclusive: bool,
 }
 
 impl Default for PostgresOptions {
@@ -57,6 +62,7 @@ impl Default for PostgresOptions {
             connect_timeout: Duration::from_secs(2),
             read_timeout: Duration::from_secs(1),
             idle_slack: Duration::from_secs(120),
+            exclusive: false,
         }
     }
 }
@@ -66,6 +72,7 @@ impl Default for PostgresOptions {
 pub struct PostgresRecord {
     pool: PgPool,
     writers: Writers,
+    lock: Option<Lock>,
     idle_slack_ms: u64,
     /// Where the walk over users without anything goes on.
     forget_users_after: AtomicI64,
@@ -81,10 +88,18 @@ impl PostgresRecord {
     pub async fn open(url: &str, options: PostgresOptions) -> Result<Self, Fault> {
         let connector = Connector::new(url, options.connect_timeout)?;
         connector.prepare().await?;
+        let lock = if options.exclusive { Some(Lock::take(&connector).await?) } else { None };
         let pool = connector.pool(&options)?;
         let idle_slack_ms = millis(options.idle_slack);
         let writers = Writers::start(&connector, options.writers.clamp(1, bounds::POSTGRES_WRITERS), idle_slack_ms);
-        Ok(Self { pool, writers, idle_slack_ms, forget_users_after: AtomicI64::new(0) })
+        Ok(Self { pool, writers, lock, idle_slack_ms, forget_users_after: AtomicI64::new(0) })
+    }
+}
+
+impl PostgresRecord {
+    /// Whether this process may change the record.
+    fn check_lock(&self) -> Result<(), Fault> {
+        self.lock.as_ref().map_or(Ok(()), Lock::check)
     }
 }
 

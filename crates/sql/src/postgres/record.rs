@@ -37,6 +37,9 @@ impl PostgresRecord {
 
 impl Record for PostgresRecord {
     fn decide(&self, batch: Vec<Request>) -> Answer<'_, Vec<Decided>> {
+        if let Err(fault) = self.check_lock() {
+            return Box::pin(async { Err(fault) });
+        }
         let tag = batch.first().map(|request| request.command.tag());
         self.writers.ask(Input::Decide(batch), tag, ReplyTo::Decide)
     }
