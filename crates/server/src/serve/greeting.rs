@@ -39,7 +39,8 @@ pub(super) fn print(config: &Config, key: &KeySource<'_>, public: SocketAddr, ma
 fn introduction(config: &Config) -> String {
     let place = match config.record {
         Record::None => "everything is in memory and gone at the end".to_owned(),
-        _ => format!("data in {}", config.data_dir.display()),
+        Record::Postgres(_) => "data in Postgres".to_owned(),
+        Record::Sqlite => format!("data in {}", config.data_dir.display()),
     };
     format!("Vestibule {} in development mode: loopback only, {place}\n", env!("CARGO_PKG_VERSION"))
 }
