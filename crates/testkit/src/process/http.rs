@@ -174,7 +174,6 @@ impl Response {
     ///
     /// # Panics
     /// Where it is another.
-    #[must_use]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{:?} {}", self.headers, self.text());
         self

@@ -17,6 +17,8 @@ pub struct ServerOptions {
     pub args: Vec<String>,
     /// Text of a configuration file; none is written without.
     pub config: Option<String>,
+    /// Words of a shell that run in its process before it, such as `trap '' XFSZ`.
+    pub shell: Option<String>,
 }
 
 impl ServerOptions {
@@ -38,6 +40,13 @@ impl ServerOptions {
     #[must_use]
     pub fn config(mut self, text: &str) -> Self {
         self.config = Some(text.into());
+        self
+    }
+
+    /// Sets what a shell does before it becomes the server.
+    #[must_use]
+    pub fn shell(mut self, words: &str) -> Self {
+        self.shell = Some(words.into());
         self
     }
 }
@@ -195,7 +204,14 @@ impl Server {
 }
 
 fn launch(options: &ServerOptions, dir: &Path, secret: &str, key: &str) -> Program {
-    let mut command = Command::new(binary());
+    let mut command = match &options.shell {
+        None => Command::new(binary()),
+        Some(words) => {
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", &format!("{words}; exec \"$0\" \"$@\"")]).arg(binary());
+            shell
+        }
+    };
     command.arg("serve");
     if options.config.is_some() {
         command.arg("--config").arg(dir.join("vestibule.toml"));
