@@ -28,3 +28,6 @@ pub(super) const LINGER_BYTES: usize = 4 << 20;
 pub(super) const HEADERS: usize = 100;
 /// Least size of a connection's buffers that the reader of HTTP takes, in bytes.
 pub(super) const BUFFER: usize = 8 << 10;
+/// Time for tasks to let go of the stores when everything else has ended. Closing a record takes milliseconds; the disk may
+/// be slow.
+pub(super) const LET_GO: Duration = Duration::from_secs(3);

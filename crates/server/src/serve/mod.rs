@@ -54,8 +54,9 @@ pub(crate) fn run(file: Option<&Path>, ephemeral: bool, environment: &config::En
         }
     };
     let served = runtime.block_on(serve(config));
-    // Nothing that is still under way may hold up the end: what was acknowledged is on disk.
-    runtime.shutdown_background();
+    // What was acknowledged is on disk, so nothing that is still under way may hold up the end. But the last task to let go of
+    // the record closes it, which leaves one file that is whole without its log.
+    runtime.shutdown_timeout(bounds::LET_GO);
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(refusal) => {

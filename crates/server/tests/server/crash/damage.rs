@@ -14,6 +14,8 @@ fn stopped_with_sessions() -> (Server, Vec<Known>) {
     let kept = (0..USERS).map(|user| backend.create(&format!("user-{user}"))).collect();
     drop(backend);
     assert!(server.terminate().success());
+    let log = server.data().join("vestibule.db-wal");
+    assert!(!log.exists(), "a clean end leaves the database file whole without its log");
     (server, kept)
 }
 

@@ -112,7 +112,7 @@ fn use_sessions(server: &Server, secrets: &mut Secrets) -> Vec<String> {
     vec![bob.id, other.id]
 }
 
-// S2
+// S2, S91
 #[test]
 fn no_secret_is_found_in_the_record_or_the_logs() {
     let options = ServerOptions::default().env("VESTIBULE_LOG__LEVEL", "debug");
@@ -124,6 +124,7 @@ fn no_secret_is_found_in_the_record_or_the_logs() {
     let ids = use_sessions(&server, &mut secrets);
 
     assert_absent(&server, &secrets);
+    assert!(server.stderr().contains("DEBUG"), "there is a log to search");
     // The search finds what is there: an id's own part, which is no secret.
     let serial = &URL_SAFE_NO_PAD.decode(&ids[0]["ses_".len()..]).expect("an id")[12..24];
     assert!(files(&server).iter().any(|(name, bytes)| name.starts_with("vestibule.db") && holds(bytes, serial)));
