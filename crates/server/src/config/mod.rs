@@ -7,8 +7,6 @@
 //! Deliberately absent: reloading, and values computed from other machines. A generated secret is not part of the
 //! configuration either; the server asks [`secret`] for one when it starts in development mode.
 
-#![allow(dead_code, unused_imports, reason = "the server's start is not wired to it yet")]
-
 mod alias;
 mod bounds;
 mod cache;
@@ -30,10 +28,10 @@ mod tests;
 pub(crate) use cache::CacheType;
 pub(crate) use limit::LimitRule;
 pub(crate) use record::Record;
-pub(crate) use report::{CheckReport, ConfigError, Problem, Setting};
+pub(crate) use report::{CheckReport, ConfigError, Problem};
 pub(crate) use secret::SecretText;
 pub(crate) use sections::{Cookie, Devices, Events, Http, Import, Log, LogFormat, Management, Metrics, Passwords, Public};
-pub(crate) use store::{Backend, Purposes, RedisUrl, Store, Topology};
+pub(crate) use store::Store;
 pub(crate) use token::Tokens;
 
 use layers::{Layers, Raw, Source};
@@ -106,16 +104,21 @@ pub(crate) struct Config {
     /// Policies of sessions.
     pub(crate) sessions: Policies,
     /// Trusted devices.
+    #[allow(dead_code, reason = "judged already, read by the device capability")]
     pub(crate) devices: Devices,
     /// Passwords.
     pub(crate) passwords: Passwords,
     /// Access and refresh tokens.
+    #[allow(dead_code, reason = "judged already, read by the token capability")]
     pub(crate) tokens: Tokens,
     /// Rate limits, in order.
+    #[allow(dead_code, reason = "judged already, read by the limit capability")]
     pub(crate) limits: Vec<LimitRule>,
     /// Cached types by name.
+    #[allow(dead_code, reason = "judged already, read by the cache capability")]
     pub(crate) cache: BTreeMap<String, CacheType>,
     /// Sessions of another system.
+    #[allow(dead_code, reason = "judged already, read by the import of sessions")]
     pub(crate) import: Import,
     /// The log.
     pub(crate) log: Log,

@@ -8,6 +8,7 @@ use std::{
     fmt::Write as _,
     io::{self, IsTerminal as _, Write as _},
     net::SocketAddr,
+    path::PathBuf,
 };
 
 /// Where the management key comes from.
@@ -47,26 +48,31 @@ fn introduction(config: &Config) -> String {
 
 fn key_lines(config: &Config, key: &KeySource<'_>, is_terminal: bool) -> String {
     let KeySource::File(generated) = key else { return String::new() };
-    let mut text = format!("management key in {}\n", config.data_dir.join("management.key").display());
+    let mut text = format!("management key in {}\n", key_file(config).display());
     if generated.is_new && is_terminal {
         let _ = writeln!(text, "management key, shown this once: {}", generated.text.expose());
     }
     text
 }
 
+/// Whole, because the other terminal may be in another folder.
+fn key_file(config: &Config) -> PathBuf {
+    let file = config.data_dir.join("management.key");
+    std::path::absolute(&file).unwrap_or(file)
+}
+
 fn transcript(config: &Config, key: &KeySource<'_>, public: SocketAddr, management: SocketAddr) -> String {
     let key = match key {
         KeySource::Configured => "$VESTIBULE_MANAGEMENT__KEY".to_owned(),
-        KeySource::File(_) => format!("$(cat '{}')", config.data_dir.join("management.key").display()),
+        KeySource::File(_) => format!("$(cat '{}')", key_file(config).display()),
     };
     let mut text = format!(
         r#"
 Try it, in another terminal. A backend logs a user in, asks who a token is, and logs the user out everywhere:
 
   KEY="{key}"
-  curl -s http://{management}/v1/sessions -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \
-    -d '{{"user_id": "ada", "roles": ["admin"]}}'
-  TOKEN=   # the token of the answer
+  TOKEN=$(curl -s http://{management}/v1/sessions -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \
+    -d '{{"user_id": "ada", "roles": ["admin"]}}' | sed 's/.*"token":"\([^"]*\)".*/\1/')
   curl -s http://{management}/v1/sessions/validate -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \
     -d "{{\"token\": \"$TOKEN\"}}"
   curl -s http://{management}/v1/users/ada/sessions -H "Authorization: Bearer $KEY"

@@ -4,7 +4,7 @@ mod alias;
 mod file;
 mod secret;
 
-use super::*;
+use super::{report::Setting, store::Backend, *};
 use std::time::Duration;
 
 const STRONG: &str = "Zm9yIHRlc3RzIG9ubHksIDMyIGJ5dGVzIGF0IGxlYXN0";

@@ -4,5 +4,6 @@ mod bounds;
 mod health;
 mod log;
 mod metrics;
+mod retention;
 mod start;
 mod stop;
