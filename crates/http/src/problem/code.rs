@@ -142,3 +142,33 @@ impl std::fmt::Display for ProblemCode {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ProblemCode;
+
+    const PAGE: &str = include_str!("../../../../docs/errors.md");
+
+    /// Code and statuses of each row of the page's tables.
+    fn rows() -> Vec<(&'static str, Vec<&'static str>)> {
+        let row = |line: &'static str| {
+            let (code, rest) = line.strip_prefix("| `")?.split_once("` |")?;
+            let (statuses, _) = rest.split_once('|')?;
+            Some((code, statuses.split(',').map(str::trim).collect()))
+        };
+        PAGE.lines().filter_map(row).collect()
+    }
+
+    #[test]
+    fn the_page_of_errors_lists_every_code_once_with_its_status() {
+        let rows = rows();
+        for code in ProblemCode::ALL {
+            let of_code: Vec<_> = rows.iter().filter(|(name, _)| *name == code.as_str()).collect();
+            let [(_, statuses)] = of_code[..] else { panic!("docs/errors.md has {code} {} times", of_code.len()) };
+            assert!(statuses.contains(&code.status().as_str()), "docs/errors.md gives {code} the statuses {statuses:?}");
+        }
+        let known: Vec<_> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
+        let unknown: Vec<_> = rows.iter().filter(|(name, _)| !known.contains(name)).collect();
+        assert!(unknown.is_empty(), "docs/errors.md has codes that do not exist: {unknown:?}");
+    }
+}
