@@ -18,12 +18,13 @@ use std::{
 };
 use tokio::sync::oneshot;
 use vestibule_core::{
+    bounds::{LIVE_SESSIONS, PAGE_DEFAULT},
     event::Origin,
     id::{SessionId, UserId, UserTag, random},
     record::{Record, Request},
     session::{
-        CapPolicy, Device, Session, SessionKind, TokenDigest,
-        command::{Cap, CreateSession},
+        CapPolicy, Device, EndReason, Session, SessionKind, TokenDigest,
+        command::{Cap, CreateSession, EndSessions, Selection},
     },
     time::{Clock, Timestamp},
     user::Context,
@@ -55,6 +56,7 @@ async fn main() -> Result<(), Error> {
     creates(&record, run, None).await?.print("creates, new users", Some(&raw));
     let raw = raw_log(folder.path(), run).await?;
     raw.print("raw log again", None);
+    crowd(&record).await?;
     drop(record);
     let start = Instant::now();
     let record = SqliteRecord::open(folder.path(), SqliteOptions::default())?;
@@ -145,6 +147,30 @@ async fn fill(record: &SqliteRecord, sessions: u64) -> Result<(), Error> {
     Ok(())
 }
 
+/// A user with as many sessions as anybody may have: read them, end them all, read their history.
+async fn crowd(record: &SqliteRecord) -> Result<(), Error> {
+    let user = u64::MAX / 2;
+    for _ in 0..LIVE_SESSIONS / PRELOAD_BATCH {
+        let cap = Cap { limit: LIVE_SESSIONS, policy: CapPolicy::Deny };
+        record.decide((0..PRELOAD_BATCH).map(|_| create_under(user, cap)).collect()).await?;
+    }
+    let timed = |start: Instant| start.elapsed().as_secs_f64() * 1e3;
+    let start = Instant::now();
+    let live = record.load_user(tag(user)).await?.user.live.len();
+    let load = timed(start);
+    let cx = Context { now: Clock::system().now(), origin: Origin::default() };
+    let selection = Selection::All { except: Vec::new() };
+    let command = EndSessions { tag: tag(user), selection, reason: EndReason::Revoked }.into();
+    let start = Instant::now();
+    record.decide(vec![Request { cx, touches: Vec::new(), command }]).await?;
+    let end = timed(start);
+    let start = Instant::now();
+    record.history(tag(user), None, PAGE_DEFAULT).await?;
+    let history = timed(start);
+    println!("a user with {live} sessions: load {load:.1} ms, end all {end:.1} ms, first page of history {history:.1} ms");
+    Ok(())
+}
+
 /// A user's tag: as random as a real one, and the same for the same number.
 fn tag(user: u64) -> UserTag {
     let mut bytes = [0; 12];
@@ -154,6 +180,10 @@ fn tag(user: u64) -> UserTag {
 }
 
 fn create(user: u64) -> Request {
+    create_under(user, Cap { limit: 10, policy: CapPolicy::EvictOldest })
+}
+
+fn create_under(user: u64, cap: Cap) -> Request {
     let now = Clock::system().now();
     let id = SessionId::generate(tag(user));
     let session = Session {
@@ -188,7 +218,6 @@ fn create(user: u64) -> Request {
         data: vec![7; 64].into(),
         ended: None,
     };
-    let cap = Cap { limit: 10, policy: CapPolicy::EvictOldest };
     let cx = Context { now, origin: Origin { ip: session.ip, ..Origin::default() } };
     Request { cx, touches: Vec::new(), command: CreateSession { session, cap, login: false }.into() }
 }

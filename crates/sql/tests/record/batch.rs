@@ -3,6 +3,7 @@
 use crate::scene::{
     IDLE, LIFETIME, START, Scene, create, created, end_all, end_one, register, request, session, tag, touch, user_id,
 };
+use std::time::Duration;
 use vestibule_core::{
     account::{
         Email,
@@ -25,6 +26,7 @@ use vestibule_core::{
     time::Timestamp,
     user::command::{DeleteOutcome, DeleteUser, DisableOutcome, DisableUser, EnableOutcome, EnableUser, Outcome},
 };
+use vestibule_sql::SqliteOptions;
 
 fn digest() -> TokenDigest {
     TokenDigest::from_bytes(random())
@@ -211,6 +213,20 @@ async fn uses_move_deadlines_and_revive_nothing() {
     assert_eq!(due, [ada, bob]);
     assert_eq!(scene.outcome(now, ExpireUser { tag: ada }).await, Outcome::ExpireUser(ExpireOutcome { expired: 1 }));
     assert_eq!(scene.record().due(now, 10).await.expect("due answers"), [bob]);
+}
+
+/// Where uses may be on their way, idleness is judged later, and nobody is reported as due before that.
+#[tokio::test]
+async fn idle_slack_delays_the_end_and_its_report() {
+    let slack = Duration::from_secs(120);
+    let scene = Scene::with(SqliteOptions { idle_slack: slack, ..SqliteOptions::default() });
+    let ada = tag(1);
+    scene.logins(ada, 1).await;
+    for (late_ms, expired) in [(0, 0), (119_999, 0), (120_000, 1)] {
+        let now = START.plus_ms(IDLE + late_ms);
+        assert_eq!(scene.record().due(now, 10).await.expect("due answers").len() as u64, expired);
+        assert_eq!(scene.outcome(now, ExpireUser { tag: ada }).await, Outcome::ExpireUser(ExpireOutcome { expired }));
+    }
 }
 
 /// The change log tells every change, once, in order; figures follow.

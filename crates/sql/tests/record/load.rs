@@ -1,12 +1,22 @@
 //! Many callers at once.
 
-use crate::scene::{START, Scene, create, created, end_all, request, tag};
+use crate::scene::{START, Scene, create, created, end_all, request, session, tag, touch};
 use std::{
     collections::HashMap,
     sync::Arc,
     sync::atomic::{AtomicBool, Ordering},
 };
-use vestibule_core::{record::Record, user::command::DisableUser};
+use vestibule_core::{
+    fault::Fault,
+    id::SessionId,
+    record::Record,
+    session::{
+        CapPolicy, Session,
+        command::{Cap, CreateSession},
+    },
+    user::command::DisableUser,
+};
+use vestibule_sql::bounds::{BATCH_REQUESTS, WRITE_QUEUE};
 
 const USERS: u8 = 8;
 const ROUNDS: u64 = 60;
@@ -65,6 +75,47 @@ async fn what_readers_see_never_goes_back() {
     }
     let live = scene.count("SELECT count(*) FROM sessions WHERE ended_at IS NULL");
     assert_eq!(scene.record().stats().await.expect("reads").sessions, live);
+}
+
+/// More callers than the queue holds are told at once; the others are served, and so is who comes later.
+#[tokio::test]
+async fn a_full_queue_is_said_at_once() {
+    let scene = Scene::new();
+    let record = scene.record();
+    // Keeps the writer busy for longer than it takes to fill the queue.
+    let busy = record.decide((0..5_000).map(|step| create(START, tag((step % 200) as u8))).collect());
+    let calls: Vec<_> = (0..WRITE_QUEUE + BATCH_REQUESTS + 1_000)
+        .map(|_| record.touch(vec![touch(SessionId::generate(tag(1)), START)]))
+        .collect();
+    let (mut served, mut refused) = (0, 0);
+    for call in calls {
+        match call.await {
+            Ok(()) => served += 1,
+            Err(Fault::Unavailable(_)) => refused += 1,
+            Err(other) => panic!("expected a full queue, not {other:?}"),
+        }
+    }
+    assert!(served >= WRITE_QUEUE - 1 && refused > 0, "{served} served, {refused} refused");
+    assert_eq!(busy.await.expect("it was first").len(), 5_000);
+    created(scene.decide(vec![create(START, tag(1))]).await.remove(0));
+}
+
+/// Under steady writing the log does not grow for ever.
+#[tokio::test]
+async fn the_write_ahead_log_begins_anew() {
+    const MIB: u64 = 1024 * 1024;
+    let scene = Scene::new();
+    let log = scene.folder().join("vestibule.db-wal");
+    for round in 1..2_000 {
+        let large = Session { data: vec![7; MIB as usize].into(), ..session(START, tag(1)) };
+        let cap = Cap { limit: 4, policy: CapPolicy::EvictOldest };
+        scene.outcome(START.plus_ms(round), CreateSession { session: large, cap, login: false }).await;
+        let length = log.metadata().expect("it exists").len();
+        if round * MIB > length + 64 * MIB {
+            return;
+        }
+    }
+    panic!("the log holds everything that was ever written");
 }
 
 /// Requests of one call are one transaction, whoever else is in it, and in their order.

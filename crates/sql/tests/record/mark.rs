@@ -35,7 +35,7 @@ fn ids(sessions: &[PackedSession]) -> BTreeSet<[u8; 12]> {
 async fn all_but_one_of_ten_thousand_end_by_one_mark() {
     let mut scene = Scene::new();
     let ada = tag(1);
-    let sessions = scene.logins(ada, MANY).await;
+    let sessions = scene.crowd(ada, MANY).await;
     let kept = sessions[17].id();
     let at = START.plus_ms(MANY);
     let rows = scene.count("SELECT count(*) FROM sessions");

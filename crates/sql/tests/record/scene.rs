@@ -96,6 +96,26 @@ impl Scene {
         self.decide(creates).await.into_iter().map(created).collect()
     }
 
+    /// As [`Self::logins`], for thousands: one login, and copies of its row under other serials and digests.
+    pub(crate) async fn crowd(&mut self, tag: UserTag, count: u64) -> Vec<PackedSession> {
+        self.logins(tag, 1).await;
+        self.close();
+        let sql = format!(
+            "WITH RECURSIVE step (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM step WHERE n + 1 < {count}),
+             fresh AS MATERIALIZED (SELECT n, randomblob(12) AS serial, randomblob(32) AS digest FROM step)
+             INSERT INTO sessions (id, user, epoch, serial, deadline, ended_at, body)
+             SELECT id + n, user, epoch, fresh.serial, deadline, NULL,
+                    CAST(substr(body, 1, 28) || fresh.serial || digest || substr(body, 73) AS BLOB) FROM fresh, sessions;
+             UPDATE users SET created_total = {count};
+             UPDATE counters SET last_session = {count}, sessions = {count}, created_total = {count};"
+        );
+        self.file().execute_batch(&sql).expect("copied");
+        self.open();
+        let sessions = self.load(tag).await.user.live;
+        assert_eq!(sessions.len() as u64, count);
+        sessions
+    }
+
     pub(crate) async fn history(&self, tag: UserTag) -> Vec<PackedSession> {
         self.record().history(tag, None, 100_000).await.expect("the record reads")
     }
