@@ -26,6 +26,8 @@ enum Command {
         #[arg(long)]
         ephemeral: bool,
     },
+    /// Prints what the HTTP API offers, as an OpenAPI document.
+    Openapi,
     /// Looks at the configuration.
     Config {
         #[command(subcommand)]
@@ -52,6 +54,10 @@ fn main() -> ExitCode {
     let environment = std::env::vars().collect();
     match Arguments::parse().command.unwrap_or(Command::Serve { config: None, ephemeral: false }) {
         Command::Serve { config, ephemeral } => serve::run(config.as_deref(), ephemeral, &environment),
+        Command::Openapi => {
+            println!("{:#}", api::openapi::document());
+            ExitCode::SUCCESS
+        }
         Command::Config { command: ConfigCommand::Default } => {
             print!("{}", config::DEFAULT_FILE);
             ExitCode::SUCCESS

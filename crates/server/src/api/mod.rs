@@ -1,29 +1,40 @@
 //! The HTTP API: `/v1` and health on the management listener, probes on both.
 
+mod access;
+mod answer;
 mod auth;
+mod event;
 pub(crate) mod health;
+mod key;
 pub(crate) mod metrics;
+pub(crate) mod openapi;
+mod query;
 mod session;
+mod stats;
+mod user;
 
 pub(crate) use auth::Browser;
+
+use access::authenticate;
+use answer::unavailable;
 
 use axum::{
     Router,
     extract::{Request, State},
+    http::header,
     middleware::{self, Next},
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use vestibule::{
     Vestibule,
-    event::Origin,
-    fault::Fault,
+    bounds::REQUEST_ID_BYTES,
     http::{
+        headers::{NO_STORE, REQUEST_ID},
         problem::{self, Problem, ProblemCode},
-        token_header::{BearerRead, read_bearer},
     },
     id,
-    key::{Keys, Verified},
+    key::Keys,
 };
 
 /// What every handler shares.
@@ -31,29 +42,13 @@ pub(crate) struct Server {
     pub(crate) vestibule: Vestibule,
     pub(crate) keys: Keys,
     pub(crate) browser: Browser,
+    /// How long events are told, however long they are kept.
+    pub(crate) event_retention: Duration,
     pub(crate) health: health::Health,
     pub(crate) metrics: metrics::Exporter,
 }
 
 type Shared = State<Arc<Server>>;
-
-/// Who asks, and in which request: put into each management request once its key was verified.
-#[derive(Clone)]
-pub(crate) struct Caller {
-    key: Verified,
-    request_id: Box<str>,
-}
-
-impl Caller {
-    /// Refuses a caller without this scope.
-    fn needs(&self, scope: &'static str) -> Result<(), Problem> {
-        if self.key.scopes.permits(scope) { Ok(()) } else { Err(Problem::new(ProblemCode::ScopeMissing)) }
-    }
-
-    fn origin(&self) -> Origin {
-        Origin { actor: Some(self.key.actor.clone()), request_id: Some(self.request_id.clone()), ..Origin::default() }
-    }
-}
 
 /// The public routes.
 pub(crate) fn public(server: Arc<Server>) -> Router {
@@ -68,7 +63,7 @@ pub(crate) fn public(server: Arc<Server>) -> Router {
 
 /// The management routes. `metrics_are_public` opens `/metrics` to callers without a key.
 pub(crate) fn management(server: Arc<Server>, metrics_are_public: bool) -> Router {
-    let v1 = session::routes().route_layer(middleware::from_fn_with_state(server.clone(), authenticate));
+    let v1 = v1().route_layer(middleware::from_fn_with_state(server.clone(), authenticate));
     let (open, guarded) = match metrics_are_public {
         true => (metrics::routes(), health::routes()),
         false => (Router::new(), health::routes().merge(metrics::routes())),
@@ -78,6 +73,7 @@ pub(crate) fn management(server: Arc<Server>, metrics_are_public: bool) -> Route
         .nest("/v1", v1)
         .merge(guarded)
         .merge(open)
+        .merge(openapi::routes())
         .merge(health::probes())
         .fallback(not_found)
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
@@ -86,37 +82,35 @@ pub(crate) fn management(server: Arc<Server>, metrics_are_public: bool) -> Route
         .with_state(server)
 }
 
-async fn not_found() -> Problem {
-    Problem::new(ProblemCode::NotFound)
+fn v1() -> Router<Arc<Server>> {
+    Router::new()
+        .merge(session::routes())
+        .merge(user::routes())
+        .merge(key::routes())
+        .merge(event::routes())
+        .merge(stats::routes())
+        .layer(middleware::from_fn(query::refuse_tokens_in_url))
 }
 
-/// A store fault as the client may read it; the operator reads the log.
-pub(crate) fn unavailable(fault: &Fault) -> Problem {
-    tracing::error!(class = fault.class(), error = %fault, "the store failed");
-    Problem::new(ProblemCode::StoreUnavailable)
+async fn not_found() -> Problem {
+    Problem::new(ProblemCode::NotFound)
 }
 
 #[derive(Clone)]
 struct RequestId(Box<str>);
 
+/// Gives a request its id, which the caller may choose, and its answer that id and the word that no cache may keep it.
 async fn stamp(mut request: Request, next: Next) -> Response {
-    let request_id: Box<str> = format!("{:032x}", u128::from_be_bytes(id::random())).into();
+    let chosen = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|text| is_request_id(text));
+    let fresh = || format!("{:032x}", u128::from_be_bytes(id::random())).into();
+    let request_id: Box<str> = chosen.map_or_else(fresh, Into::into);
     request.extensions_mut().insert(RequestId(request_id.clone()));
-    problem::stamp(next.run(request).await, &request_id)
+    let mut response = problem::stamp(next.run(request).await, &request_id);
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert_with(|| NO_STORE.clone());
+    response
 }
 
-async fn authenticate(State(server): Shared, mut request: Request, next: Next) -> Response {
-    let request_id = request.extensions().get::<RequestId>().map_or_else(|| "".into(), |id| id.0.clone());
-    let BearerRead::One(text) = read_bearer(request.headers()) else {
-        return Problem::new(ProblemCode::KeyInvalid).into_response();
-    };
-    let origin = Origin { request_id: Some(request_id.clone()), ..Origin::default() };
-    match server.keys.verify(text, &origin).await {
-        Ok(Some(key)) => {
-            request.extensions_mut().insert(Caller { key, request_id });
-            next.run(request).await
-        }
-        Ok(None) => Problem::new(ProblemCode::KeyInvalid).into_response(),
-        Err(fault) => unavailable(&fault).into_response(),
-    }
+/// 1 to 64 visible ASCII characters: it goes into logs and events.
+fn is_request_id(text: &str) -> bool {
+    (1..=REQUEST_ID_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

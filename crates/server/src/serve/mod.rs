@@ -90,7 +90,9 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     let keys = Keys::new(vestibule.keys.clone(), bootstrap, vestibule.observer.clone(), Clock::system());
     let health = api::health::Health::new(&vestibule, stop.clone());
     health.look(&vestibule).await;
-    let server = Arc::new(api::Server { vestibule, keys, browser: browser(&config)?, health, metrics: scrape });
+    let event_retention = config.events.retention;
+    let server =
+        Arc::new(api::Server { vestibule, keys, browser: browser(&config)?, event_retention, health, metrics: scrape });
 
     let key = generated.as_ref().map_or(KeySource::Configured, KeySource::File);
     greeting::print(&config, &key, public.local_addr()?, management.local_addr()?);

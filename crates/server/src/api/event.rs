@@ -1,0 +1,76 @@
+//! Events over HTTP: what happened, newest first.
+
+use super::{
+    Server, Shared,
+    access::{By, EventsRead},
+    answer::{ok, unavailable},
+    query::{StrictQuery, UserPath, bad_cursor, page_size, time},
+};
+use axum::{Router, extract::State, response::Response, routing::get};
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+use vestibule::{
+    bounds::PAGE_DEFAULT,
+    event::{EventQuery, EventType},
+    http::problem::Problem,
+    id::UserTag,
+    time::millis,
+};
+
+pub(super) fn routes() -> Router<Arc<Server>> {
+    Router::new().route("/events", get(of_all))
+}
+
+/// `?type=` takes several, by commas.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    #[serde(rename = "type")]
+    kinds: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+async fn of_all(_: By<EventsRead>, State(server): Shared, StrictQuery(asked): StrictQuery<Asked>) -> Result<Response, Problem> {
+    page(&server, None, &asked).await
+}
+
+pub(super) async fn of_user(
+    _: By<EventsRead>,
+    State(server): Shared,
+    UserPath(user): UserPath,
+    StrictQuery(asked): StrictQuery<Asked>,
+) -> Result<Response, Problem> {
+    page(&server, Some(server.vestibule.sessions.tag(&user)), &asked).await
+}
+
+async fn page(server: &Server, tag: Option<UserTag>, asked: &Asked) -> Result<Response, Problem> {
+    let query = query(server, tag, asked)?;
+    let limit = query.limit;
+    let events = server.vestibule.events.query(query).await.map_err(unavailable)?;
+    // A full page may be the last one; the next is empty then.
+    let next = events.last().filter(|_| events.len() == limit).map(|last| last.id.to_string());
+    let mut body = json!({"events": events});
+    if let Some(next) = next {
+        body["next_cursor"] = next.into();
+    }
+    Ok(ok(body).into())
+}
+
+/// Retention holds on reads too: what is past it and not yet forgotten is not told.
+fn query(server: &Server, tag: Option<UserTag>, asked: &Asked) -> Result<EventQuery, Problem> {
+    let oldest = server.vestibule.sessions.clock().now().minus_ms(millis(server.event_retention));
+    let since = time("since", asked.since.as_deref())?.map_or(oldest, |since| since.max(oldest));
+    let names = asked.kinds.as_deref().map(|names| names.split(',')).into_iter().flatten();
+    let kinds = names.map(kind).collect::<Result<_, _>>()?;
+    let before = asked.cursor.as_deref().map(str::parse).transpose().map_err(|_| bad_cursor())?;
+    let limit = page_size(asked.limit.as_deref(), PAGE_DEFAULT)?;
+    Ok(EventQuery { tag, kinds, since: Some(since), until: time("until", asked.until.as_deref())?, before, limit })
+}
+
+fn kind(name: &str) -> Result<EventType, Problem> {
+    name.parse().map_err(|_| Problem::invalid_field("type", "there is no event type of this name"))
+}

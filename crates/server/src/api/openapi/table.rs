@@ -1,0 +1,242 @@
+//! The operations of the API, one a line.
+
+/// What an operation asks of its caller.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Guard {
+    /// Nothing.
+    Open,
+    /// A session cookie.
+    Cookie,
+    /// A management key of any scope.
+    AnyKey,
+    /// A management key with this scope.
+    Key(&'static str),
+}
+
+/// Field name (with `?` where it may be absent) and kind.
+type Fields = &'static [(&'static str, &'static str)];
+
+/// One method of one path.
+#[derive(Debug)]
+pub(super) struct Operation {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) guard: Guard,
+    pub(super) query: &'static [&'static str],
+    pub(super) takes_revision: bool,
+    /// An empty list is an object of any members.
+    pub(super) body: Option<Fields>,
+    /// Status of success, and the shape of its body.
+    pub(super) answer: (u16, &'static str),
+}
+
+impl Operation {
+    const fn new(
+        method: &'static str,
+        path: &'static str,
+        guard: Guard,
+        summary: &'static str,
+        answer: (u16, &'static str),
+    ) -> Self {
+        Self { method, path, summary, guard, query: &[], takes_revision: false, body: None, answer }
+    }
+
+    const fn takes(mut self, body: Fields) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    const fn asks(mut self, query: &'static [&'static str]) -> Self {
+        self.query = query;
+        self
+    }
+
+    const fn at_revision(mut self) -> Self {
+        self.takes_revision = true;
+        self
+    }
+}
+
+const READ: Guard = Guard::Key("sessions:read");
+const WRITE: Guard = Guard::Key("sessions:write");
+const USERS_READ: Guard = Guard::Key("users:read");
+const USERS_WRITE: Guard = Guard::Key("users:write");
+const EVENTS: &[&str] = &["type", "since", "until", "limit", "cursor"];
+const PAGE: &[&str] = &["limit", "cursor"];
+const ISSUED: &str = "{token, csrf_token, session}";
+
+const CREATE: Fields = &[
+    ("user_id?", "string"),
+    ("roles?", "string[]"),
+    ("data?", "object"),
+    ("device?", "device"),
+    ("ip?", "string"),
+    ("user_agent?", "string"),
+    ("mfa?", "boolean"),
+    ("remember?", "boolean"),
+    ("profile?", "string"),
+    ("idle_timeout?", "duration"),
+    ("lifetime?", "duration"),
+    ("auth_time?", "time"),
+    ("amr?", "string[]"),
+    ("scope?", "string[]"),
+    ("actor?", "actor"),
+    ("replace_token?", "string"),
+];
+const VALIDATE: Fields = &[
+    ("token", "string"),
+    ("csrf_token?", "string"),
+    ("method?", "string"),
+    ("ip?", "string"),
+    ("user_agent?", "string"),
+    ("activity?", "string"),
+];
+
+/// What a revoke by filter may ask for.
+pub(super) const FILTER: Fields = &[
+    ("user_id?", "string"),
+    ("device_id?", "string"),
+    ("ip?", "string"),
+    ("created_before?", "time"),
+    ("except?", "string[]"),
+];
+
+/// A session as it is answered; absent values are null.
+pub(super) const SESSION: Fields = &[
+    ("id", "string"),
+    ("user_id", "any"),
+    ("kind", "string"),
+    ("roles", "string[]"),
+    ("data", "object"),
+    ("revision", "integer"),
+    ("created_at", "time"),
+    ("last_seen_at", "time"),
+    ("idle_expires_at", "time"),
+    ("expires_at", "time"),
+    ("auth_time", "time"),
+    ("mfa", "boolean"),
+    ("mfa_at", "any"),
+    ("amr", "string[]"),
+    ("remember", "boolean"),
+    ("profile", "any"),
+    ("scope", "string[]"),
+    ("parent_id", "any"),
+    ("label", "any"),
+    ("actor", "any"),
+    ("ip", "any"),
+    ("user_agent", "any"),
+    ("device", "any"),
+    ("activity", "object[]"),
+];
+
+/// Every operation.
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::new("post", "/v1/sessions", WRITE, "Start a session", (201, ISSUED)).takes(CREATE),
+    Operation::new(
+        "post",
+        "/v1/sessions/validate",
+        Guard::Key("sessions:validate"),
+        "Ask whether a token is good",
+        (200, "{session}"),
+    )
+    .takes(VALIDATE),
+    Operation::new("post", "/v1/sessions/redeem", WRITE, "Exchange a hand-off code for a session", (201, ISSUED)).takes(&[
+        ("code", "string"),
+        ("ip?", "string"),
+        ("user_agent?", "string"),
+    ]),
+    Operation::new("post", "/v1/sessions/revoke", WRITE, "End sessions by filter", (200, "{matched, revoked}"))
+        .takes(&[("filter", "filter"), ("dry_run?", "boolean")]),
+    Operation::new("get", "/v1/sessions/{id}", READ, "Look at a session", (200, "{session}")),
+    Operation::new("patch", "/v1/sessions/{id}", WRITE, "Change roles or profile", (200, "{session}"))
+        .takes(&[("roles?", "string[]"), ("profile?", "string")])
+        .at_revision(),
+    Operation::new("delete", "/v1/sessions/{id}", WRITE, "End a session", (204, "")),
+    Operation::new("patch", "/v1/sessions/{id}/data", WRITE, "Change the data by JSON merge patch", (200, "{session}"))
+        .takes(&[])
+        .at_revision(),
+    Operation::new("post", "/v1/sessions/{id}/rotate", WRITE, "Replace the token", (200, ISSUED)).at_revision(),
+    Operation::new(
+        "post",
+        "/v1/sessions/{id}/step-up",
+        WRITE,
+        "Note a new proof of identity, and replace the token",
+        (200, ISSUED),
+    )
+    .takes(&[("mfa", "boolean"), ("amr?", "string[]")])
+    .at_revision(),
+    Operation::new("post", "/v1/sessions/{id}/extend", WRITE, "Let a session live longer, within policy", (200, "{session}"))
+        .takes(&[("ttl?", "duration")]),
+    Operation::new("post", "/v1/sessions/{id}/activity", WRITE, "Note what the user does", (204, ""))
+        .takes(&[("activity", "string")]),
+    Operation::new("post", "/v1/sessions/{id}/share", WRITE, "Start a child session with a scope", (201, "{token, session}"))
+        .takes(&[("scope", "string[]"), ("ttl", "duration"), ("label?", "string")]),
+    Operation::new("post", "/v1/sessions/{id}/handoff", WRITE, "Make a single-use code", (201, "{code, expires_at}"))
+        .takes(&[("ttl?", "duration")]),
+    Operation::new("get", "/v1/users/{id}/sessions", READ, "List a user's sessions", (200, "{sessions, next_cursor?}"))
+        .asks(PAGE),
+    Operation::new("delete", "/v1/users/{id}/sessions", WRITE, "End a user's sessions", (200, "{revoked}")).asks(&["except"]),
+    Operation::new("get", "/v1/users/{id}/history", USERS_READ, "List sessions that ended", (200, "{sessions, next_cursor?}"))
+        .asks(PAGE),
+    Operation::new(
+        "get",
+        "/v1/users/{id}/analytics",
+        USERS_READ,
+        "Figures of a user",
+        (200, "{active, total, last_login_at, ...}"),
+    ),
+    Operation::new(
+        "get",
+        "/v1/users/{id}/events",
+        Guard::Key("events:read"),
+        "List a user's events",
+        (200, "{events, next_cursor?}"),
+    )
+    .asks(EVENTS),
+    Operation::new(
+        "post",
+        "/v1/users/{id}/disable",
+        USERS_WRITE,
+        "End a user's sessions and refuse new ones",
+        (200, "{revoked}"),
+    ),
+    Operation::new("post", "/v1/users/{id}/enable", USERS_WRITE, "Allow a user sessions again", (200, "{was_disabled}")),
+    Operation::new("delete", "/v1/users/{id}", USERS_WRITE, "Erase a user", (200, "{revoked, had_account}")),
+    Operation::new("get", "/v1/keys", Guard::Key("keys:read"), "List management keys", (200, "{keys}")),
+    Operation::new(
+        "post",
+        "/v1/keys",
+        Guard::Key("keys:write"),
+        "Make a management key",
+        (201, "{id, key, name, scopes, ...}"),
+    )
+    .takes(&[("name", "string"), ("scopes", "string[]"), ("expires?", "string")]),
+    Operation::new("delete", "/v1/keys/{id}", Guard::Key("keys:write"), "Delete a management key", (204, "")),
+    Operation::new("get", "/v1/events", Guard::Key("events:read"), "List events of all users", (200, "{events, next_cursor?}"))
+        .asks(EVENTS),
+    Operation::new("get", "/v1/stats", Guard::Key("stats:read"), "Figures of the deployment", (200, "{sessions, users, ...}")),
+    Operation::new("post", "/auth/register", Guard::Open, "Make an account", (201, "{user}")).takes(&[
+        ("email", "string"),
+        ("password", "string"),
+        ("name?", "string"),
+    ]),
+    Operation::new("post", "/auth/login", Guard::Open, "Log in; sets the cookie", (200, "{user, session, csrf_token}"))
+        .takes(&[("email", "string"), ("password", "string"), ("remember?", "boolean")]),
+    Operation::new("post", "/auth/logout", Guard::Cookie, "Log out; clears the cookie", (204, "")),
+    Operation::new("get", "/auth/me", Guard::Cookie, "Who is logged in", (200, "{user, session, csrf_token}")),
+    Operation::new("post", "/auth/password", Guard::Cookie, "Change the password", (200, "{csrf_token}"))
+        .takes(&[("current_password", "string"), ("new_password", "string")]),
+    Operation::new("get", "/auth/sessions", Guard::Cookie, "List one's own sessions", (200, "{sessions}")),
+    Operation::new("delete", "/auth/sessions", Guard::Cookie, "End one's own sessions", (200, "{revoked}")).asks(&["except"]),
+    Operation::new("delete", "/auth/sessions/{id}", Guard::Cookie, "End one of one's own sessions", (204, "")),
+    Operation::new("get", "/forward-auth", Guard::Cookie, "Judge a proxied request", (200, "")).asks(&["mfa", "role"]),
+    Operation::new("get", "/auth-request", Guard::Cookie, "Judge a proxied request", (200, "")).asks(&["mfa", "role"]),
+    Operation::new("get", "/livez", Guard::Open, "Whether the process lives", (200, "")),
+    Operation::new("get", "/readyz", Guard::Open, "Whether the server takes requests", (200, "")),
+    Operation::new("get", "/startupz", Guard::Open, "Whether the server has started", (200, "")),
+    Operation::new("get", "/health", Guard::AnyKey, "How the server is", (200, "{status, components}")),
+    Operation::new("get", "/health/{component}", Guard::AnyKey, "How one component is", (200, "{status, ...}")),
+    Operation::new("get", "/metrics", Guard::AnyKey, "Figures in the format of Prometheus", (200, "")),
+    Operation::new("get", "/openapi.json", Guard::Open, "This document", (200, "")),
+];
