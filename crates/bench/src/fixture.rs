@@ -1,0 +1,104 @@
+//! Sessions as deployments have them: one for each user, with a role, an address, an agent and a payload of 160 bytes.
+
+use crate::{Error, bounds};
+use std::{net::IpAddr, path::Path};
+use vestibule::{
+    event::Origin,
+    id::{SessionId, UserId, UserTag},
+    record::{Record as _, Request},
+    secret::{KeyRing, Secret},
+    session::{
+        CapPolicy, Device, Session, SessionKind, SessionToken,
+        command::{Cap, CreateSession},
+    },
+    sql::{SqliteOptions, SqliteRecord},
+    time::{Clock, Timestamp},
+    user::Context,
+};
+
+/// The secret of every deployment that is measured.
+pub(crate) const SECRET: &str = "a secret for benchmarks and for nothing else";
+/// The management key of every server that is measured.
+pub(crate) const KEY: &str = "vk_benchmarks_0123456789abcdef0123456789";
+/// The agent that has every session.
+pub(crate) const AGENT: &str = "Mozilla/5.0 Firefox/140";
+/// The address that has every session.
+pub(crate) const ADDRESS: [u8; 4] = [203, 0, 113, 7];
+
+/// The keys of the secret.
+pub(crate) fn ring() -> Result<KeyRing, Error> {
+    Ok(KeyRing::new(&[Secret::new(SECRET)?], None)?)
+}
+
+/// A payload of 160 bytes as JSON.
+pub(crate) fn payload() -> String {
+    format!("{{\"cart\":[17,4,42],\"locale\":\"en-GB\",\"csrf\":null,\"note\":\"{}\"}}", "x".repeat(104))
+}
+
+/// A new session of a user with its token.
+pub(crate) fn session(ring: &KeyRing, user: usize) -> (SessionToken, Session) {
+    let now = Clock::system().now();
+    let tag = UserTag::anonymous();
+    let token = SessionToken::mint(ring, tag);
+    let session = Session {
+        id: SessionId::generate(tag),
+        user_id: UserId::new(format!("user-{user}")).ok(),
+        kind: SessionKind::Login,
+        revision: 1,
+        rotation: 0,
+        digest: token.digest(),
+        created_at: now,
+        last_seen_at: now,
+        touches: 0,
+        idle_timeout_ms: 30 * 60_000,
+        expires_at: now.plus_ms(12 * 3_600_000),
+        auth_time: now,
+        mfa: false,
+        mfa_at: Timestamp::ZERO,
+        remember: false,
+        roles: vec!["member".into()],
+        amr: vec!["pwd".into()],
+        scope: Vec::new(),
+        profile: "".into(),
+        ip: Some(IpAddr::from(ADDRESS)),
+        user_agent: Some(AGENT.into()),
+        device: Device::default(),
+        parent: None,
+        label: None,
+        actor: None,
+        previous: None,
+        rotated: None,
+        trail: Vec::new(),
+        data: ring.seal(tag.as_bytes(), payload().as_bytes()).into(),
+        ended: None,
+    };
+    (token, session)
+}
+
+/// A create as the record takes it.
+pub(crate) fn create(session: Session) -> Request {
+    let cap = Cap { limit: bounds::CAP, policy: CapPolicy::EvictOldest };
+    let cx = Context { now: session.created_at, origin: Origin { ip: session.ip, ..Origin::default() } };
+    Request { cx, touches: Vec::new(), command: CreateSession { session, cap, login: false }.into() }
+}
+
+/// Opens the record in a folder.
+pub(crate) fn record(folder: &Path) -> Result<SqliteRecord, Error> {
+    Ok(SqliteRecord::open(folder, SqliteOptions::default())?)
+}
+
+/// Writes sessions to a record. Returns their tokens in the order of their text, which is one of chance.
+pub(crate) async fn fill(record: &SqliteRecord, sessions: usize) -> Result<Vec<String>, Error> {
+    let ring = ring()?;
+    let mut tokens = Vec::with_capacity(sessions);
+    for first in (0..sessions).step_by(bounds::FILL_BATCH) {
+        let made = (first..sessions.min(first + bounds::FILL_BATCH)).map(|user| session(&ring, user));
+        let batch = made.map(|(token, session)| {
+            tokens.push(token.expose());
+            create(session)
+        });
+        record.decide(batch.collect()).await?;
+    }
+    tokens.sort_unstable();
+    Ok(tokens)
+}
