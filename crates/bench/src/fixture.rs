@@ -32,7 +32,7 @@ pub(crate) fn ring() -> Result<KeyRing, Error> {
 
 /// A payload of 160 bytes as JSON.
 pub(crate) fn payload() -> String {
-    format!("{{\"cart\":[17,4,42],\"locale\":\"en-GB\",\"csrf\":null,\"note\":\"{}\"}}", "x".repeat(104))
+    format!("{{\"cart\":[17,4,42],\"locale\":\"en-GB\",\"csrf\":null,\"note\":\"{}\"}}", "x".repeat(103))
 }
 
 /// A new session of a user with its token.

@@ -105,8 +105,9 @@ impl<'a> Reader<'a> {
         Ok((!text.is_empty()).then(|| text.into()))
     }
 
-    pub(super) fn binding(mut self, flags: u8) -> Result<Binding<'a>, UnpackError> {
-        self.text()?;
+    /// Reads from the beginning up to the agent.
+    pub(super) fn binding(&mut self, flags: u8) -> Result<Binding<'a>, UnpackError> {
+        self.skip_text()?;
         self.skip_list()?;
         if flags & flag::PREVIOUS != 0 {
             self.take(32 + 6 + 1 + 6 + 6)?;
@@ -119,9 +120,32 @@ impl<'a> Reader<'a> {
         Ok(Binding { profile: self.text()?, ip: self.address()?, user_agent: self.text()? })
     }
 
-    pub(super) fn skip_list(&mut self) -> Result<(), UnpackError> {
+    /// Passes from the beginning to the sealed payload.
+    pub(super) fn skip_to_data(&mut self, flags: u8) -> Result<(), UnpackError> {
+        self.binding(flags)?;
+        for _device_and_label in 0..5 {
+            self.skip_text()?;
+        }
+        if flags & flag::ACTOR != 0 {
+            self.actor()?;
+        }
         for _ in 0..self.varint()? {
-            self.text()?;
+            self.time()?;
+            self.skip_text()?;
+        }
+        Ok(())
+    }
+
+    /// Passes over a text. Whether it is UTF-8 was seen when the session was taken over: every request passes here.
+    fn skip_text(&mut self) -> Result<(), UnpackError> {
+        let length = self.varint()?;
+        self.take(length)?;
+        Ok(())
+    }
+
+    fn skip_list(&mut self) -> Result<(), UnpackError> {
+        for _ in 0..self.varint()? {
+            self.skip_text()?;
         }
         Ok(())
     }

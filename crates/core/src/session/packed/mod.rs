@@ -301,10 +301,21 @@ impl PackedSession {
         self.variable().binding(self.0[at::FLAGS]).expect("checked when it was made")
     }
 
-    /// The sealed payload.
+    /// The sealed payload, without decoding what stands before it.
+    ///
+    /// # Panics
+    /// Never: see [`Self::unpack`].
+    #[must_use]
+    pub fn sealed(&self) -> &[u8] {
+        let mut reader = self.variable();
+        reader.skip_to_data(self.0[at::FLAGS]).expect("checked when it was made");
+        reader.0
+    }
+
+    /// A copy of the sealed payload.
     #[must_use]
     pub fn data(&self) -> Box<[u8]> {
-        self.unpack().data
+        self.sealed().into()
     }
 
     /// Whether somebody else acts as the user.
@@ -560,6 +571,9 @@ pub(crate) mod tests {
         assert_eq!(packed.deadline(), session.idle_expires_at());
         let binding = Binding { profile: "staff", ip: session.ip, user_agent: "curl/8" };
         assert_eq!(packed.binding(), binding);
+        assert_eq!(packed.sealed(), &*session.data);
+        let bare = Session { previous: None, rotated: None, parent: None, actor: None, trail: Vec::new(), ..session.clone() };
+        assert_eq!(PackedSession::pack(&bare).sealed(), &*bare.data);
         let before = Timestamp::from_millis(1_004_999);
         assert_eq!(packed.generation(&session.digest, before), Some(Generation::Current));
         let previous = TokenDigest::from_bytes([8; 32]);

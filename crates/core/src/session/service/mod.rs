@@ -170,9 +170,12 @@ impl Sessions {
         if sealed.is_empty() {
             return Ok(Data::new());
         }
-        let plain =
-            self.ring.open(tag.as_bytes(), sealed).map_err(|_| Fault::Corrupt("a session payload does not open".into()))?;
-        serde_json::from_slice(&plain).map_err(|_| Fault::Corrupt("a session payload is no JSON object".into()))
+        serde_json::from_slice(&self.open_json(tag, sealed)?)
+            .map_err(|_| Fault::Corrupt("a session payload is no JSON object".into()))
+    }
+
+    fn open_json(&self, tag: UserTag, sealed: &[u8]) -> Result<Vec<u8>, Fault> {
+        self.ring.open(tag.as_bytes(), sealed).map_err(|_| Fault::Corrupt("a session payload does not open".into()))
     }
 
     fn seal_data(&self, tag: UserTag, data: &Data) -> Result<Box<[u8]>, Invalid> {

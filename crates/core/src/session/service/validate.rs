@@ -157,6 +157,18 @@ impl Sessions {
         self.open(valid.session())
     }
 
+    /// Opens only the payload of what [`Self::validate`] found: its JSON text, empty where there is none. For callers who
+    /// decode it to a type of their own, or pass it on.
+    ///
+    /// # Errors
+    /// [`Fault::Corrupt`] where it does not open.
+    pub fn payload_json(&self, valid: &ValidSession) -> Result<Vec<u8>, Fault> {
+        match valid.packed.sealed() {
+            [] => Ok(Vec::new()),
+            sealed => self.open_json(valid.id().tag(), sealed),
+        }
+    }
+
     async fn judge(&self, valid: ValidSession, presented: Presented<'_>, now: Timestamp) -> Result<Validation, Fault> {
         let bound = valid.packed.binding();
         let profile = self.policies.profile_or_default(bound.profile);
