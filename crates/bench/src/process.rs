@@ -149,7 +149,7 @@ pub(crate) fn status(address: &str, request: &[u8]) -> Result<u16, Error> {
     Ok(std::str::from_utf8(&line[9..])?.parse()?)
 }
 
-/// The server of the same build, made first if it is not there or older than its sources.
+/// The server beside this program, see [`build_server`].
 fn server_program() -> Result<PathBuf, Error> {
     let program = std::env::current_exe()?.with_file_name("vestibule");
     if program.exists() { Ok(program) } else { Err("first: cargo build --release -p vestibule-server".into()) }
