@@ -4,7 +4,10 @@
 //! cost the stores nothing, and a store that hangs hangs no probe.
 
 use super::{Server, Shared};
-use crate::serve::{Phase, Stop};
+use crate::{
+    config::Record,
+    serve::{Phase, Stop},
+};
 use axum::{
     Json, Router,
     extract::{Path, State},
@@ -60,15 +63,21 @@ struct Look {
 /// What is known of the server's health.
 pub(crate) struct Health {
     started: Instant,
-    has_record: bool,
+    /// `None` without a record.
+    record_kind: Option<&'static str>,
     stop: Stop,
     looks: watch::Sender<Option<Look>>,
 }
 
 impl Health {
     /// Nothing has been looked at yet: not ready.
-    pub(crate) fn new(vestibule: &Vestibule, stop: Stop) -> Self {
-        Self { started: Instant::now(), has_record: vestibule.durable.is_some(), stop, looks: watch::Sender::new(None) }
+    pub(crate) fn new(record: &Record, stop: Stop) -> Self {
+        let record_kind = match record {
+            Record::Sqlite => Some("sqlite"),
+            Record::Postgres(_) => Some("postgres"),
+            Record::None => None,
+        };
+        Self { started: Instant::now(), record_kind, stop, looks: watch::Sender::new(None) }
     }
 
     /// Looks at the stores, and keeps the figures for whoever asks.
@@ -105,13 +114,14 @@ impl Health {
         let stats = look.as_ref().and_then(|look| look.stats.ok());
         let counted = if fault.is_none() { Status::Ok } else { Status::Unavailable };
         let faults = look.as_ref().map_or(0, |look| look.record_faults);
-        let record = match self.has_record {
+        let has_record = self.record_kind.is_some();
+        let record = match has_record {
             true if fault.is_none() && faults > 0 => Status::Degraded,
             true => counted,
             false => Status::Ok,
         };
         // With a record the state is memory of this process, which cannot be away.
-        let store = if self.has_record { Status::Ok } else { counted };
+        let store = if has_record { Status::Ok } else { counted };
         let sessions = if fault.is_none() { Status::Ok } else { Status::Degraded };
         // Without the record validations are answered from the state: that is less, not nothing.
         let status = store.max(record.min(Status::Degraded)).max(sessions);
@@ -123,7 +133,7 @@ impl Health {
     }
 
     fn components(&self, report: &Report) -> Vec<(&'static str, Status, Value)> {
-        let kind = if self.has_record { "sqlite" } else { "none" };
+        let kind = self.record_kind.unwrap_or("none");
         let stats = report.stats;
         let system = super::metrics::process();
         vec![

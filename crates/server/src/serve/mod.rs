@@ -88,7 +88,7 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     let bootstrap = config.management.key.as_ref().or(generated.as_ref().map(|generated| &generated.text));
     let bootstrap = bootstrap.map(SecretText::expose);
     let keys = Keys::new(vestibule.keys.clone(), bootstrap, vestibule.observer.clone(), Clock::system());
-    let health = api::health::Health::new(&vestibule, stop.clone());
+    let health = api::health::Health::new(&config.record, stop.clone());
     health.look(&vestibule).await;
     let event_retention = config.events.retention;
     let server =

@@ -1,6 +1,8 @@
 //! Probes and health.
 
-use vestibule_testkit::process::{Server, ServerOptions, get};
+use serde_json::Value;
+use std::time::Duration;
+use vestibule_testkit::process::{Postgres, Server, ServerOptions, get, wait_for};
 
 #[test]
 fn probes_need_no_key_and_tell_no_detail() {
@@ -46,4 +48,25 @@ fn a_server_without_record_is_well() {
     let health = get("/health").bearer(&server.key).send(&server.management).expect(200).json();
     assert_eq!(health["status"], "ok");
     assert_eq!(health["components"]["record"]["kind"], "none");
+}
+
+#[test]
+fn a_record_that_is_away_is_named_and_stops_neither_life_nor_readiness() {
+    // O7, with the record for the store: validations are served without it, so the whole is degraded
+    let postgres = Postgres::start();
+    let server = Server::start(ServerOptions::default().env("DATABASE_URL", &postgres.database()));
+    let health = |path: &str| get(path).bearer(&server.key).send(&server.management);
+    assert_eq!(health("/health/record").expect(200).json()["kind"], "postgres");
+    postgres.kill();
+    let named = wait_for(Duration::from_secs(5), || (health("/health/record").status == 503).then(|| health("/health").json()));
+    let named: Value = named.expect("the record is told to be away");
+    assert_eq!((&named["status"], &named["components"]["record"]["status"]), (&"degraded".into(), &"unavailable".into()));
+    for path in ["/livez", "/readyz"] {
+        let _ = get(path).send(&server.public).expect(200);
+    }
+    let scraped = health("/metrics").expect(200).text();
+    assert!(scraped.contains("vestibule_up 0"), "{scraped}");
+    postgres.restart();
+    let back = wait_for(vestibule_testkit::bounds::ANSWER, || (health("/health/record").status == 200).then_some(()));
+    assert!(back.is_some(), "{}", health("/health").text());
 }
