@@ -69,6 +69,7 @@ fn describe() {
     metrics::describe_counter!("vestibule_sessions_expired_total", "Sessions that time ended");
     metrics::describe_counter!("vestibule_http_requests_total", "Requests by route, method and status");
     metrics::describe_histogram!("vestibule_http_request_duration_seconds", "Time from a request's head to its answer");
+    metrics::describe_counter!("vestibule_session_lookups_total", "Tokens that were looked up in the store; garbage never is");
     metrics::describe_counter!("vestibule_garbage_tokens_total", "Tokens that were refused by their form alone");
     metrics::describe_counter!("vestibule_logins_failed_total", "Logins with a wrong address or password");
     metrics::describe_counter!("vestibule_record_faults_total", "Faults of the record by class");

@@ -56,6 +56,7 @@ pub(crate) fn public(server: Arc<Server>) -> Router {
         .merge(health::probes())
         .fallback(not_found)
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
+        .layer(middleware::from_fn_with_state(server.clone(), auth::cors::answer))
         .layer(middleware::from_fn(metrics::observe))
         .layer(middleware::from_fn(stamp))
         .with_state(server)

@@ -80,6 +80,8 @@ pub struct Sessions {
     observer: Observer,
     clock: Clock,
     patches: Vec<tokio::sync::Mutex<()>>,
+    /// A held handle: looking a counter up by name costs as much as a validation's MAC.
+    lookups: metrics::Counter,
 }
 
 /// What a session service is made of.
@@ -99,12 +101,13 @@ pub struct Parts {
 }
 
 impl Sessions {
-    /// A service.
+    /// A service. A recorder of metrics must be in place before.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { store, ring, deployment, policies, observer, clock } = parts;
         let patches = (0..crate::id::Home::COUNT).map(|_| tokio::sync::Mutex::new(())).collect();
-        Self { store, ring, deployment, policies, observer, clock, patches }
+        let lookups = metrics::counter!("vestibule_session_lookups_total");
+        Self { store, ring, deployment, policies, observer, clock, patches, lookups }
     }
 
     /// The policies in force.

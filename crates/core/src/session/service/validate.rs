@@ -127,6 +127,7 @@ impl Sessions {
             return Ok(Validation::Refused(Refusal::Missing));
         };
         let (now, digest) = (self.now(), token.digest());
+        self.lookups.increment(1);
         match self.store.find(token.tag(), digest, now).await? {
             FindOutcome::Found { session, generation } => {
                 self.judge(ValidSession { packed: session, generation }, presented, now).await

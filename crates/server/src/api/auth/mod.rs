@@ -4,6 +4,7 @@
 //! from a foreign origin is refused whatever it carries (OWASP CSRF Prevention Cheat Sheet).
 
 mod account;
+pub(super) mod cors;
 mod own;
 
 use super::{Server, unavailable};

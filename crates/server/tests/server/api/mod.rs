@@ -8,8 +8,9 @@ mod user;
 use serde_json::{Value, json};
 use vestibule_testkit::process::{Request, Response, Server, ServerOptions, delete, get, post};
 
+/// With a deadline that a busy machine keeps too: these tests are about answers, not about time.
 fn server() -> Server {
-    Server::start(ServerOptions::default())
+    Server::start(ServerOptions::default().env("VESTIBULE_STORE__TIMEOUT", "5s"))
 }
 
 /// Sends with the management key.
