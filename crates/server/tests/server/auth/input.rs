@@ -4,6 +4,9 @@ use super::{Browser, PASSWORD, register};
 use serde_json::json;
 use vestibule_testkit::process::{Request, Server, ServerOptions, get, post};
 
+/// Path, body, and what comes back: status, code, field.
+type Case<'a> = (&'a str, Vec<u8>, u16, &'a str, Option<&'a str>);
+
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
 fn raw(path: &str, body: &[u8]) -> Request {
@@ -19,7 +22,7 @@ fn bad_input_is_told_by_code_and_field() {
     let long_address = json!({"email": format!("{long}@example.com"), "password": PASSWORD}).to_string();
     let long_name = json!({"email": "a@example.com", "password": PASSWORD, "name": long}).to_string();
     let nul_name = json!({"email": "a@example.com", "password": PASSWORD, "name": "a\u{0}b"}).to_string();
-    let cases: Vec<(&str, Vec<u8>, u16, &str, Option<&str>)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         ("/auth/login", b"{".to_vec(), 400, "malformed_json", None),
         ("/auth/login", b"".to_vec(), 400, "malformed_json", None),
         ("/auth/login", b"[]".to_vec(), 422, "invalid_field", None),
