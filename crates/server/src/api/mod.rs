@@ -3,11 +3,13 @@
 mod access;
 mod answer;
 mod auth;
+mod docs;
 mod event;
 pub(crate) mod health;
 mod key;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
+mod page;
 mod query;
 mod session;
 mod stats;
@@ -75,6 +77,7 @@ pub(crate) fn management(server: Arc<Server>, metrics_are_public: bool) -> Route
         .merge(guarded)
         .merge(open)
         .merge(openapi::routes())
+        .merge(docs::routes())
         .merge(health::probes())
         .fallback(not_found)
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })

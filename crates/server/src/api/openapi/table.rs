@@ -239,4 +239,5 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation::new("get", "/health/{component}", Guard::AnyKey, "How one component is", (200, "{status, ...}")),
     Operation::new("get", "/metrics", Guard::AnyKey, "Figures in the format of Prometheus", (200, "")),
     Operation::new("get", "/openapi.json", Guard::Open, "This document", (200, "")),
+    Operation::new("get", "/docs", Guard::Open, "This document as a page", (200, "")),
 ];

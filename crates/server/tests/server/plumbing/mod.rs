@@ -1,6 +1,7 @@
 //! Listeners, bounds, logs, health and shutdown.
 
 mod bounds;
+mod docs;
 mod health;
 mod log;
 mod metrics;
