@@ -63,3 +63,11 @@ pub const ACCOUNT_NAME_BYTES: usize = 256;
 pub const REQUEST_ID_BYTES: usize = 64;
 /// Management keys at most.
 pub const KEYS: usize = 1_000;
+/// Time between two looks at the change log of a record that several nodes share.
+pub const TAIL_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
+/// Entries of the change log that are read at a time.
+pub const TAIL_PAGE: usize = 1_000;
+/// How long an end that the change log told is laid over what the state says.
+pub const OVERLAY_KEPT: std::time::Duration = std::time::Duration::from_secs(60);
+/// Users with a recent end that are remembered; above it every answer is checked with the record.
+pub const OVERLAY_USERS: usize = 65_536;

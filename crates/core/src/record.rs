@@ -80,6 +80,10 @@ pub trait Record: DeploymentStore + EventStore + KeyStore {
     /// Entries of the change log after `sequence`, in order, at most `limit`.
     fn changes_since(&self, sequence: u64, limit: usize) -> Answer<'_, Vec<Change>>;
 
+    /// The newest place in the change log up to which every entry is visible; with an age, one before every entry that is
+    /// younger. Entries after it may still appear below others.
+    fn position(&self, younger_than: Option<std::time::Duration>) -> Answer<'_, u64>;
+
     /// Uses of sessions, written together; never revives anything.
     fn touch(&self, touches: Vec<Touch>) -> Answer<'_, ()>;
 

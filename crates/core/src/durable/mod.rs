@@ -11,6 +11,7 @@
 
 mod negative;
 mod pending;
+mod tail;
 
 use crate::{
     Answer,
@@ -29,8 +30,9 @@ use pending::Pending;
 use std::{
     sync::Arc,
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
+use tail::{Cursor, Demand, Overlay};
 
 /// A record and its projection, as one store.
 #[derive(Clone)]
@@ -42,7 +44,9 @@ struct Joined {
     deadline: Duration,
     pending: Pending,
     negatives: Negatives,
+    overlay: Overlay,
     record_faults: AtomicU64,
+    state_faults: AtomicU64,
 }
 
 impl Durable {
@@ -50,15 +54,38 @@ impl Durable {
     /// caller and is finished nevertheless.
     #[must_use]
     pub fn new(record: Arc<dyn Record>, state: Arc<dyn State>, deadline: Duration) -> Self {
-        let record_faults = AtomicU64::new(0);
-        let (pending, negatives) = (Pending::default(), Negatives::default());
-        Self(Arc::new(Joined { record, state, deadline, pending, negatives, record_faults }))
+        let (pending, negatives, overlay) = (Pending::default(), Negatives::default(), Overlay::default());
+        let (record_faults, state_faults) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self(Arc::new(Joined { record, state, deadline, pending, negatives, overlay, record_faults, state_faults }))
     }
 
     /// Faults of the record in a row; zero while it is well.
     #[must_use]
     pub fn record_faults(&self) -> u64 {
         self.0.record_faults.load(Ordering::Relaxed)
+    }
+
+    /// Faults of the state in a row; zero while it is well. Until then the record answers in its place.
+    #[must_use]
+    pub fn state_faults(&self) -> u64 {
+        self.0.state_faults.load(Ordering::Relaxed)
+    }
+
+    /// Follows the change log for as long as this store lives, so that what other nodes decide is heard within
+    /// [`bounds::TAIL_EVERY`] and the time of a read. Needed wherever several processes share the record.
+    pub fn follow(&self) -> tokio::task::JoinHandle<()> {
+        let joined = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            let (mut cursor, mut ticks) = (Cursor::default(), tokio::time::interval(bounds::TAIL_EVERY));
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                let Some(joined) = joined.upgrade() else { break };
+                if let Err(fault) = joined.read_log(&mut cursor).await {
+                    tracing::warn!(class = fault.class(), "the change log was not read");
+                }
+            }
+        })
     }
 
     /// Writes the uses that wait for the record, in bounded batches. Called about once a second and at the end.
@@ -116,20 +143,27 @@ impl Joined {
         };
         if let Some(snapshot) = snapshot {
             self.pending.remove(&touches);
-            // `Stale` leaves the user out of the state, which is a miss and not a lie.
-            self.state.project(snapshot).await?;
+            self.project(snapshot).await;
         }
         Ok(outcome)
     }
 
-    fn watch<T>(&self, answer: Result<T, Fault>) -> Result<T, Fault> {
-        match &answer {
-            Ok(_) => self.record_faults.store(0, Ordering::Relaxed),
-            Err(fault) => {
-                self.record_faults.fetch_add(1, Ordering::Relaxed);
-                metrics::counter!("vestibule_record_faults_total", "class" => fault.class()).increment(1);
-            }
+    /// Projects what was committed. A state that fails changes nothing about the commit: until it has caught up, what it says
+    /// of this user does not count. `Stale` leaves the user out of the state, which is a miss and not a lie.
+    async fn project(&self, snapshot: UserSnapshot) {
+        let (tag, revision) = (snapshot.user.tag, snapshot.user.revision);
+        if self.watch_state(self.state.project(snapshot).await).is_err() {
+            self.overlay.note(tag, revision, Instant::now());
         }
+    }
+
+    fn watch<T>(&self, answer: Result<T, Fault>) -> Result<T, Fault> {
+        count(&answer, &self.record_faults, "vestibule_record_faults_total");
+        answer
+    }
+
+    fn watch_state<T>(&self, answer: Result<T, Fault>) -> Result<T, Fault> {
+        count(&answer, &self.state_faults, "vestibule_state_faults_total");
         answer
     }
 
@@ -145,23 +179,33 @@ impl Joined {
                 return Ok(snapshot.user);
             }
             let user = user.clone();
-            match self.state.project(snapshot).await? {
-                Projected::Applied => return Ok(user),
-                Projected::Older => {
-                    if let Some(newer) = self.state.user(tag).await? {
-                        return Ok(newer);
-                    }
-                }
-                Projected::Stale => {}
+            match self.watch_state(self.state.project(snapshot).await) {
+                // Without the state the record's word is the newest there is.
+                Ok(Projected::Applied) | Err(_) => return Ok(user),
+                Ok(Projected::Older) => match self.state.user(tag).await {
+                    Ok(Some(newer)) => return Ok(newer),
+                    Ok(None) => {}
+                    Err(_) => return Ok(user),
+                },
+                Ok(Projected::Stale) => {}
             }
         }
         Err(Fault::Unavailable("a user changes faster than they can be read".into()))
     }
 
     async fn user(&self, tag: UserTag) -> Result<UserAggregate, Fault> {
-        match self.state.user(tag).await? {
-            Some(user) => Ok(user),
-            None => self.load(tag).await,
+        match self.watch_state(self.state.user(tag).await) {
+            Ok(Some(user)) if self.counts(&user) => Ok(user),
+            _ => self.load(tag).await,
+        }
+    }
+
+    /// Whether what the state holds of a user is as new as what is known to have happened.
+    fn counts(&self, user: &UserAggregate) -> bool {
+        match self.overlay.demand(user.tag) {
+            Demand::Nothing => true,
+            Demand::Revision(revision) => user.revision >= revision,
+            Demand::Record => false,
         }
     }
 
@@ -185,10 +229,10 @@ impl Joined {
     }
 
     async fn touch(&self, touch: Touch) -> Result<TouchOutcome, Fault> {
-        let mut noted = self.state.touch(touch.clone()).await?;
+        let mut noted = self.watch_state(self.state.touch(touch.clone()).await)?;
         if noted.is_none() {
             self.load(touch.id.tag()).await?;
-            noted = self.state.touch(touch.clone()).await?;
+            noted = self.watch_state(self.state.touch(touch.clone()).await)?;
         }
         if noted == Some(TouchOutcome::Touched) {
             self.pending.add(touch);
@@ -197,12 +241,25 @@ impl Joined {
     }
 }
 
+/// Counts faults in a row. A load first: lookups on all cores would else pass the cache line to and fro.
+fn count<T>(answer: &Result<T, Fault>, in_a_row: &AtomicU64, metric: &'static str) {
+    match answer {
+        Ok(_) if in_a_row.load(Ordering::Relaxed) == 0 => {}
+        Ok(_) => in_a_row.store(0, Ordering::Relaxed),
+        Err(fault) => {
+            in_a_row.fetch_add(1, Ordering::Relaxed);
+            metrics::counter!(metric, "class" => fault.class()).increment(1);
+        }
+    }
+}
+
 impl SessionStore for Durable {
     fn find(&self, tag: UserTag, digest: TokenDigest, now: Timestamp) -> Answer<'_, FindOutcome> {
         Box::pin(async move {
             // The usual case: one read of the state, which keeps its own deadline, and no timer.
-            if let Some(held) = self.0.state.find(tag, digest, now).await?
+            if let Ok(Some(held)) = self.0.watch_state(self.0.state.find(tag, digest, now).await)
                 && !matches!(held, FindOutcome::Unknown { .. })
+                && self.0.overlay.demand(tag) == Demand::Nothing
             {
                 return Ok(held);
             }

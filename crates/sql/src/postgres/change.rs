@@ -2,7 +2,12 @@
 
 use super::{fault::Trouble, int, limit, number, tag, time};
 use sqlx::{PgPool, Row, postgres::PgRow};
-use vestibule_core::{id::SessionId, record::Change};
+use std::time::Duration;
+use vestibule_core::{
+    id::SessionId,
+    record::Change,
+    time::{Clock, millis},
+};
 
 /// Entries after `sequence`, in order. Entries of transactions that are still open may appear later, below those that are
 /// seen now.
@@ -16,6 +21,18 @@ pub(super) async fn since(pool: &PgPool, sequence: u64, count: usize) -> Result<
     .fetch_all(pool)
     .await?;
     rows.iter().map(change).collect()
+}
+
+/// See [`vestibule_core::record::Record::position`]. Ages are by this machine's clock.
+pub(super) async fn position(pool: &PgPool, younger_than: Option<Duration>) -> Result<u64, Trouble> {
+    let query = match younger_than {
+        None => {
+            sqlx::query("SELECT ((base + pg_snapshot_xmin(pg_current_snapshot())::text::bigint) << 16) - 1 FROM vestibule_meta")
+        }
+        Some(age) => sqlx::query("SELECT sequence FROM vestibule_change_log WHERE at < $1 ORDER BY sequence DESC LIMIT 1")
+            .bind(int(Clock::system().now().minus_ms(millis(age)).millis())),
+    };
+    query.fetch_optional(pool).await?.map_or(Ok(0), |row| number(&row, 0))
 }
 
 fn change(row: &PgRow) -> Result<Change, Trouble> {

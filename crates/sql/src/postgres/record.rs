@@ -3,7 +3,7 @@
 use super::{PostgresRecord, account, change, fault::Trouble, forget, number, session, user};
 use crate::batch::{Input, ReplyTo};
 use sqlx::PgPool;
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 use vestibule_core::{
     Answer,
     account::{Account, Email},
@@ -58,6 +58,10 @@ impl Record for PostgresRecord {
 
     fn changes_since(&self, sequence: u64, limit: usize) -> Answer<'_, Vec<Change>> {
         self.read(change::since(&self.pool, sequence, limit))
+    }
+
+    fn position(&self, younger_than: Option<Duration>) -> Answer<'_, u64> {
+        self.read(change::position(&self.pool, younger_than))
     }
 
     fn touch(&self, touches: Vec<Touch>) -> Answer<'_, ()> {

@@ -2,7 +2,12 @@
 
 use super::{blob, fault::Trouble, int, limit, number, tag, time};
 use rusqlite::{Row, Transaction, params, types::ValueRef};
-use vestibule_core::{id::SessionId, record::Change};
+use std::time::Duration;
+use vestibule_core::{
+    id::SessionId,
+    record::Change,
+    time::{Clock, millis},
+};
 
 pub(super) fn append(transaction: &Transaction<'_>, changes: &[Change]) -> Result<(), Trouble> {
     let mut statement = transaction.prepare_cached(
@@ -33,6 +38,16 @@ pub(super) fn since(transaction: &Transaction<'_>, sequence: u64, count: usize) 
         changes.push(change(row)?);
     }
     Ok(changes)
+}
+
+/// The last entry that is older than this, by this machine's clock. Entries are in the order of their decisions, so the walk
+/// from the end is as long as what it skips.
+pub(super) fn position(transaction: &Transaction<'_>, age: Duration) -> Result<u64, Trouble> {
+    let before = Clock::system().now().minus_ms(millis(age));
+    let mut statement =
+        transaction.prepare_cached("SELECT sequence FROM change_log WHERE at < ?1 ORDER BY sequence DESC LIMIT 1")?;
+    let mut rows = statement.query([int(before.millis())])?;
+    rows.next()?.map_or(Ok(0), |row| number(row, 0))
 }
 
 fn change(row: &Row<'_>) -> Result<Change, Trouble> {

@@ -1,6 +1,7 @@
 //! [`Record`] on SQLite.
 
 use super::{SqliteRecord, account, change, forget, load, session, user, writer::Job};
+use std::time::Duration;
 use vestibule_core::{
     Answer,
     account::{Account, Email},
@@ -30,6 +31,13 @@ impl Record for SqliteRecord {
 
     fn changes_since(&self, sequence: u64, limit: usize) -> Answer<'_, Vec<Change>> {
         self.read(move |transaction| change::since(transaction, sequence, limit))
+    }
+
+    fn position(&self, younger_than: Option<Duration>) -> Answer<'_, u64> {
+        self.read(move |transaction| match younger_than {
+            None => Ok(load::counters(transaction)?.sequence),
+            Some(age) => change::position(transaction, age),
+        })
     }
 
     fn touch(&self, touches: Vec<Touch>) -> Answer<'_, ()> {
