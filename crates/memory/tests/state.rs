@@ -1,52 +1,20 @@
 //! What the projection promises beside being one: bounds, forgetting, and no way back for what ended.
 
 use vestibule_core::{
-    id::{SessionId, UserId, UserTag, random},
+    id::{UserId, UserTag},
     record::{Projected, State, UserSnapshot},
-    session::{
-        Device, PackedSession, Session, SessionKind, TokenDigest, command::FindOutcome, command::Touch, command::TouchOutcome,
-    },
+    session::{PackedSession, Session, command::FindOutcome, command::Touch, command::TouchOutcome},
     time::Timestamp,
     user::UserAggregate,
 };
 use vestibule_memory::MemoryState;
+use vestibule_testkit::sample;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const ROOMY: usize = 64 * 1024 * 1024;
 
 fn session(tag: UserTag) -> Session {
-    Session {
-        id: SessionId::generate(tag),
-        user_id: UserId::new("user-0001").ok(),
-        kind: SessionKind::Login,
-        revision: 1,
-        rotation: 0,
-        digest: TokenDigest::from_bytes(random()),
-        created_at: NOW,
-        last_seen_at: NOW,
-        touches: 0,
-        idle_timeout_ms: 1_800_000,
-        expires_at: NOW.plus_ms(43_200_000),
-        auth_time: NOW,
-        mfa: false,
-        mfa_at: Timestamp::ZERO,
-        remember: false,
-        roles: vec!["member".into()],
-        amr: vec!["pwd".into()],
-        scope: Vec::new(),
-        profile: "".into(),
-        ip: Some([192, 0, 2, 1].into()),
-        user_agent: None,
-        device: Device::default(),
-        parent: None,
-        label: None,
-        actor: None,
-        previous: None,
-        rotated: None,
-        trail: Vec::new(),
-        data: vec![7; 160].into(),
-        ended: None,
-    }
+    Session { user_id: UserId::new("user-0001").ok(), user_agent: None, data: vec![7; 160].into(), ..sample::session(NOW, tag) }
 }
 
 /// A user of some revision as of some place in the change log.

@@ -3,7 +3,7 @@
 use vestibule_core::{
     bounds::LIVE_SESSIONS,
     event::{EventType, Origin},
-    id::{SessionId, UserTag, random},
+    id::{UserTag, random},
     session::{
         CapPolicy, EndReason, PackedSession, Session, SessionKind, TokenDigest,
         command::{Cap, CreateOutcome, CreateSession, EndSessions, Selection, ShareOutcome, ShareSession},
@@ -11,40 +11,10 @@ use vestibule_core::{
     time::Timestamp,
     user::{Context, Facts, UserAggregate, command::apply},
 };
+use vestibule_testkit::sample;
 
 fn session(tag: UserTag, kind: SessionKind, now: Timestamp) -> Session {
-    Session {
-        id: SessionId::generate(tag),
-        user_id: None,
-        kind,
-        revision: 1,
-        rotation: 0,
-        digest: TokenDigest::from_bytes(random()),
-        created_at: now,
-        last_seen_at: now,
-        touches: 0,
-        idle_timeout_ms: 1_000,
-        expires_at: now.plus_ms(1_000),
-        auth_time: now,
-        mfa: false,
-        mfa_at: Timestamp::ZERO,
-        remember: false,
-        roles: Vec::new(),
-        amr: Vec::new(),
-        scope: Vec::new(),
-        profile: "".into(),
-        ip: None,
-        user_agent: None,
-        device: Default::default(),
-        parent: None,
-        label: None,
-        actor: None,
-        previous: None,
-        rotated: None,
-        trail: Vec::new(),
-        data: Box::default(),
-        ended: None,
-    }
+    Session { kind, idle_timeout_ms: 1_000, expires_at: now.plus_ms(1_000), ..sample::session(now, tag) }
 }
 
 #[test]

@@ -5,21 +5,21 @@ use std::{path::Path, sync::Arc};
 use vestibule_core::{
     account::{Account, Email, command::Register},
     event::Origin,
-    id::{SessionId, UserId, UserTag, random},
+    id::{SessionId, UserId, UserTag},
     record::{Decided, Record, Request, UserSnapshot},
     session::{
-        CapPolicy, Device, EndReason, PackedSession, Session, SessionKind, TokenDigest,
+        CapPolicy, EndReason, PackedSession, Session,
         command::{Cap, CreateOutcome, CreateSession, EndSessions, Selection, Touch},
     },
     time::Timestamp,
     user::{Context, command::Command, command::Outcome},
 };
 use vestibule_sql::{SqliteOptions, SqliteRecord};
+use vestibule_testkit::sample;
 
 /// The time at which everything begins.
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
-pub(crate) const IDLE: u64 = 30 * 60_000;
-pub(crate) const LIFETIME: u64 = 12 * 3_600_000;
+pub(crate) use vestibule_testkit::sample::{IDLE, LIFETIME};
 
 /// A record in a folder that goes with it.
 pub(crate) struct Scene {
@@ -134,38 +134,7 @@ pub(crate) fn user_id(tag: UserTag) -> UserId {
 }
 
 pub(crate) fn session(at: Timestamp, tag: UserTag) -> Session {
-    Session {
-        id: SessionId::generate(tag),
-        user_id: Some(user_id(tag)),
-        kind: SessionKind::Login,
-        revision: 1,
-        rotation: 0,
-        digest: TokenDigest::from_bytes(random()),
-        created_at: at,
-        last_seen_at: at,
-        touches: 0,
-        idle_timeout_ms: IDLE,
-        expires_at: at.plus_ms(LIFETIME),
-        auth_time: at,
-        mfa: false,
-        mfa_at: Timestamp::ZERO,
-        remember: false,
-        roles: vec!["member".into()],
-        amr: vec!["pwd".into()],
-        scope: Vec::new(),
-        profile: "".into(),
-        ip: Some([192, 0, 2, 1].into()),
-        user_agent: Some("test/1".into()),
-        device: Device::default(),
-        parent: None,
-        label: None,
-        actor: None,
-        previous: None,
-        rotated: None,
-        trail: Vec::new(),
-        data: vec![7; 32].into(),
-        ended: None,
-    }
+    Session { user_id: Some(user_id(tag)), ..sample::session(at, tag) }
 }
 
 pub(crate) fn create(at: Timestamp, tag: UserTag) -> Request {

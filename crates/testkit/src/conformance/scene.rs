@@ -1,6 +1,7 @@
 //! The stage of a case: a store, people, and a time that moves when the case says so.
 
 use super::Harness;
+use crate::sample;
 use std::{
     ops::Deref,
     sync::atomic::{AtomicU64, Ordering},
@@ -10,7 +11,7 @@ use vestibule_core::{
     event::{Event, EventQuery, EventType, Origin},
     id::{SessionId, UserId, UserTag, random},
     session::{
-        CapPolicy, Device, EndReason, PackedSession, Session, SessionKind, TokenDigest,
+        CapPolicy, EndReason, PackedSession, Session, TokenDigest,
         command::{
             Cap, CreateOutcome, CreateSession, EndSessions, ExpireUser, FindOutcome, GetOutcome, RotateSession, Selection,
         },
@@ -24,9 +25,9 @@ pub(crate) const MINUTE: u64 = 60_000;
 /// One hour in milliseconds.
 pub(crate) const HOUR: u64 = 60 * MINUTE;
 /// Longest rest of the sessions that [`Scene::session`] makes.
-pub(crate) const IDLE: u64 = 30 * MINUTE;
+pub(crate) const IDLE: u64 = sample::IDLE;
 /// Longest life of the sessions that [`Scene::session`] makes.
-pub(crate) const LIFETIME: u64 = 12 * HOUR;
+pub(crate) const LIFETIME: u64 = sample::LIFETIME;
 /// A cap that no case reaches by accident.
 pub(crate) const ROOMY: Cap = Cap { limit: 1_000, policy: CapPolicy::EvictOldest };
 
@@ -84,38 +85,10 @@ impl Scene {
 
     /// A login of a person, not yet stored.
     pub fn session(&self, person: &Person) -> Session {
-        let now = self.now();
         Session {
-            id: SessionId::generate(person.tag),
             user_id: Some(person.id.clone()),
-            kind: SessionKind::Login,
-            revision: 1,
-            rotation: 0,
-            digest: TokenDigest::from_bytes(random()),
-            created_at: now,
-            last_seen_at: now,
-            touches: 0,
-            idle_timeout_ms: IDLE,
-            expires_at: now.plus_ms(LIFETIME),
-            auth_time: now,
-            mfa: false,
-            mfa_at: Timestamp::ZERO,
-            remember: false,
-            roles: vec!["member".into()],
-            amr: vec!["pwd".into()],
-            scope: Vec::new(),
-            profile: "".into(),
-            ip: Some([192, 0, 2, 1].into()),
             user_agent: Some("conformance/1".into()),
-            device: Device::default(),
-            parent: None,
-            label: None,
-            actor: None,
-            previous: None,
-            rotated: None,
-            trail: Vec::new(),
-            data: vec![7; 32].into(),
-            ended: None,
+            ..sample::session(self.now(), person.tag)
         }
     }
 

@@ -10,10 +10,10 @@ use vestibule_core::{
     durable::Durable,
     event::Origin,
     fault::Fault,
-    id::{SessionId, UserId, UserTag, random},
+    id::{SessionId, UserTag},
     record::{Projected, State, UserSnapshot},
     session::{
-        CapPolicy, Device, EndReason, PackedSession, Session, SessionKind, SessionStore, TokenDigest,
+        CapPolicy, EndReason, PackedSession, SessionStore, TokenDigest,
         command::{Cap, CreateOutcome, CreateSession, EndSessions, FindOutcome, Selection, Touch, TouchOutcome},
     },
     time::{Clock, Timestamp},
@@ -21,7 +21,7 @@ use vestibule_core::{
 };
 use vestibule_memory::MemoryState;
 use vestibule_sql::{PostgresOptions, PostgresRecord};
-use vestibule_testkit::process::Postgres;
+use vestibule_testkit::{process::Postgres, sample};
 
 /// Published bound for a node to hear of what another one decided while something is wrong.
 const BOUND: Duration = Duration::from_secs(1);
@@ -72,8 +72,11 @@ impl Node {
     }
 
     async fn create(&self, tag: UserTag) -> PackedSession {
-        let command =
-            CreateSession { session: session(tag), cap: Cap { limit: 100, policy: CapPolicy::EvictOldest }, login: false };
+        let command = CreateSession {
+            session: sample::session(Clock::system().now(), tag),
+            cap: Cap { limit: 100, policy: CapPolicy::EvictOldest },
+            login: false,
+        };
         match self.store.create(cx(), command).await.expect("an answer") {
             CreateOutcome::Created { session, .. } => session,
             other => panic!("{other:?}"),
@@ -101,42 +104,6 @@ impl Node {
 
 fn cx() -> Context {
     Context { now: Clock::system().now(), origin: Origin::default() }
-}
-
-fn session(tag: UserTag) -> Session {
-    let now = Clock::system().now();
-    Session {
-        id: SessionId::generate(tag),
-        user_id: Some(UserId::new("ada").expect("valid")),
-        kind: SessionKind::Login,
-        revision: 1,
-        rotation: 0,
-        digest: TokenDigest::from_bytes(random()),
-        created_at: now,
-        last_seen_at: now,
-        touches: 0,
-        idle_timeout_ms: 30 * 60_000,
-        expires_at: now.plus_ms(3_600_000),
-        auth_time: now,
-        mfa: false,
-        mfa_at: Timestamp::ZERO,
-        remember: false,
-        roles: Vec::new(),
-        amr: Vec::new(),
-        scope: Vec::new(),
-        profile: "".into(),
-        ip: None,
-        user_agent: None,
-        device: Device::default(),
-        parent: None,
-        label: None,
-        actor: None,
-        previous: None,
-        rotated: None,
-        trail: Vec::new(),
-        data: Box::default(),
-        ended: None,
-    }
 }
 
 /// Nodes on one database. With `shared` they have one state between them, as on Redis; else each its own.
