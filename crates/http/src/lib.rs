@@ -8,6 +8,7 @@
 pub mod bounds;
 pub mod client_address;
 pub mod cookie;
+pub mod forward_auth;
 pub mod headers;
 pub mod json;
 pub mod origin;

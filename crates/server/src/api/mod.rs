@@ -32,6 +32,7 @@ use vestibule::{
     Vestibule,
     bounds::REQUEST_ID_BYTES,
     http::{
+        forward_auth::{ProxyConfig, ProxyEndpoints},
         headers::{NO_STORE, REQUEST_ID},
         problem::{self, Problem, ProblemCode},
     },
@@ -52,16 +53,20 @@ pub(crate) struct Server {
 
 type Shared = State<Arc<Server>>;
 
-/// The public routes.
-pub(crate) fn public(server: Arc<Server>) -> Router {
-    auth::routes()
+/// The public routes, and in front of them the endpoints that proxies ask.
+pub(crate) fn public(server: Arc<Server>) -> ProxyEndpoints<Router> {
+    let Browser { cookie, trusted, allowed, .. } = &server.browser;
+    let config = ProxyConfig { cookie: cookie.clone(), trusted: trusted.clone(), allowed: allowed.clone() };
+    let sessions = server.vestibule.sessions.clone();
+    let router = auth::routes()
         .merge(health::probes())
         .fallback(not_found)
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
         .layer(middleware::from_fn_with_state(server.clone(), auth::cors::answer))
         .layer(middleware::from_fn(metrics::observe))
         .layer(middleware::from_fn(stamp))
-        .with_state(server)
+        .with_state(server);
+    ProxyEndpoints::new(sessions, config, router)
 }
 
 /// The management routes. `metrics_are_public` opens `/metrics` to callers without a key.

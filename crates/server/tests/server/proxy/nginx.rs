@@ -1,0 +1,74 @@
+//! A real nginx that asks before it passes a request on, configured as docs/proxies.md says.
+
+use super::{COOKIE, ada, text};
+use vestibule_testkit::process::{Nginx, Server, ServerOptions, delete, get, post};
+
+/// An application that tells which user it was told, and takes any spelling of the header for it.
+fn application() -> Nginx {
+    Nginx::start_with(
+        "underscores_in_headers on; ignore_invalid_headers off;",
+        "location / { return 200 \"user=$http_x_vestibule_user\"; }",
+    )
+}
+
+fn gate(server: &Server, application: &Nginx) -> Nginx {
+    Nginx::start(&format!(
+        "location / {{
+            auth_request /_vestibule;
+            auth_request_set $vestibule_user $upstream_http_x_vestibule_user;
+            proxy_set_header X-Vestibule-User $vestibule_user;
+            proxy_pass {application};
+        }}
+        location = /_vestibule {{
+            internal;
+            proxy_pass {server}/auth-request;
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length \"\";
+            proxy_set_header X-Original-Method $request_method;
+            proxy_set_header X-Original-Proto $scheme;
+            proxy_set_header X-Original-Host $http_host;
+            proxy_set_header X-Original-Uri $request_uri;
+            proxy_set_header X-Forwarded-For $remote_addr;
+        }}",
+        application = application.address,
+        server = server.public,
+    ))
+}
+
+// S96
+#[test]
+fn nginx_passes_on_who_it_is_and_nothing_that_a_client_says_about_it() {
+    let (server, application) = (Server::start(ServerOptions::default()), application());
+    let nginx = gate(&server, &application);
+    let made = ada(&server);
+    let token = text(&made, "token");
+    assert_eq!(get("/orders").cookie(COOKIE, token).send(&nginx.address).expect(200).text(), "user=ada");
+    for forged in ["X-Vestibule-User", "x-vestibule-user", "X_Vestibule_User", "X.Vestibule.User"] {
+        let answer = get("/orders").cookie(COOKIE, token).header(forged, "root").send(&nginx.address).expect(200);
+        assert_eq!(answer.text(), "user=ada", "{forged}");
+        let _ = get("/orders").header(forged, "root").send(&nginx.address).expect(401);
+    }
+    // What the client says about the original request does not reach the question either.
+    let forged = post("/orders").cookie(COOKIE, token).header("X-Original-Method", "GET");
+    let _ = forged.send(&nginx.address).expect(403);
+    let _ = get("/_vestibule").cookie(COOKIE, token).send(&nginx.address).expect(404);
+}
+
+// S33
+#[test]
+fn nginx_stops_what_has_no_session_or_no_csrf_token() {
+    let (server, application) = (Server::start(ServerOptions::default()), application());
+    let nginx = gate(&server, &application);
+    let made = ada(&server);
+    let token = text(&made, "token");
+    let _ = get("/").send(&nginx.address).expect(401);
+    let _ = get("/").cookie(COOKIE, "vs_garbage").send(&nginx.address).expect(401);
+    let change = || post("/orders").cookie(COOKIE, token).body(b"{}");
+    let _ = change().send(&nginx.address).expect(403);
+    let with_token = change().header("X-CSRF-Token", text(&made, "csrf_token"));
+    let _ = with_token.send(&nginx.address).expect(200);
+    let _ = with_token.header("Origin", "https://evil.example").send(&nginx.address).expect(403);
+    let session = format!("/v1/sessions/{}", text(&made["session"], "id"));
+    let _ = delete(&session).bearer(&server.key).send(&server.management).expect(204);
+    let _ = get("/").cookie(COOKIE, token).send(&nginx.address).expect(401);
+}
