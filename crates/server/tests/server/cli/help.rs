@@ -1,0 +1,32 @@
+//! What is documented is what there is.
+
+use super::{finish, server, stdout};
+use vestibule_testkit::process::Server;
+
+const DOCUMENT: &str = include_str!("../../../../../docs/cli.md");
+
+/// The commands in a help text.
+fn verbs(server: &Server, of: &[&str]) -> Vec<String> {
+    let output = finish(server.command().args(of).arg("--help"), "");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let help = stdout(&output);
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| line.starts_with("  "));
+    lines.filter_map(|line| line.split_whitespace().next()).filter(|verb| *verb != "help").map(str::to_owned).collect()
+}
+
+#[test]
+fn each_command_stands_in_the_document() {
+    let server = server();
+    let nouns = verbs(&server, &[]);
+    assert!(nouns.len() >= 10, "{nouns:?}");
+    for noun in &nouns {
+        let below = verbs(&server, &[noun]);
+        let full: Vec<String> = match below.is_empty() {
+            true => vec![noun.clone()],
+            false => below.iter().map(|verb| format!("{noun} {verb}")).collect(),
+        };
+        for command in full {
+            assert!(DOCUMENT.contains(&format!("| `{command}` | `vestibule {command}")), "{command}");
+        }
+    }
+}
