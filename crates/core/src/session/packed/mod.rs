@@ -88,6 +88,9 @@ pub struct Binding<'a> {
 }
 
 impl PackedSession {
+    /// Where the token's digest stands in the stored bytes, for stores that look for it there before they decode.
+    pub const DIGEST_AT: std::ops::Range<usize> = at::DIGEST..at::DIGEST + 32;
+
     /// Takes over stored bytes after reading them whole once.
     ///
     /// # Errors

@@ -1,0 +1,253 @@
+//! How a change is decided: the core's rule on the user as last seen, and one script that writes the result if the user is
+//! still that. Whoever is beaten to it decides again on what is there.
+
+use crate::{
+    RedisStore, bounds, event,
+    key::Key,
+    link::{integer, odd},
+    user::{self, Stamp},
+};
+use redis::Value;
+use std::fmt;
+use tokio::sync::{Mutex, MutexGuard};
+use vestibule_core::{
+    bounds::{AFTERLIFE_MS, MEMORY_ENDED, MEMORY_EVENTS},
+    fault::Fault,
+    id::{UserTag, random},
+    session::{PackedSession, command::Touch, command::TouchOutcome, transition},
+    stats::Stats,
+    time::Timestamp,
+    user::{Context, Effects, Facts, UserAggregate, command::UserCommand, command::apply},
+};
+
+/// A user as this process saw them last.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    stamp: Option<Stamp>,
+    user: UserAggregate,
+    /// Whether Redis said so during this very call.
+    fresh: bool,
+}
+
+impl Seen {
+    fn nobody(tag: UserTag, fresh: bool) -> Self {
+        Self { stamp: None, user: UserAggregate::new(tag), fresh }
+    }
+}
+
+/// The users who were changed last, one in each slot. Whoever changes a user holds the slot meanwhile, so that callers of one
+/// process queue here instead of beating each other in Redis.
+pub(crate) struct SeenUsers(Box<[Mutex<Option<Seen>>]>);
+
+impl fmt::Debug for SeenUsers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SeenUsers")
+    }
+}
+
+impl Default for SeenUsers {
+    fn default() -> Self {
+        Self((0..bounds::SEEN_USERS).map(|_| Mutex::default()).collect())
+    }
+}
+
+impl SeenUsers {
+    /// A tag is the output of a MAC: two of its bytes spread as well as any hash.
+    async fn of(&self, tag: UserTag) -> MutexGuard<'_, Option<Seen>> {
+        let bytes = tag.as_bytes();
+        let slot = usize::from(u16::from_le_bytes([bytes[4], bytes[5]])) % self.0.len();
+        self.0[slot].lock().await
+    }
+}
+
+/// What a change writes beside the user.
+#[derive(Debug, Default)]
+struct Writes {
+    /// The user, where they change.
+    user: bool,
+    ended: Vec<PackedSession>,
+    erase: bool,
+    events: Vec<Vec<u8>>,
+    /// Added to sessions, users, created, revoked, expired.
+    figures: [i64; 5],
+}
+
+impl Writes {
+    fn of(effects: Effects, live_before: usize, live_after: usize) -> Self {
+        // From large figures, because they only count up and stop at zero.
+        const BASE: u64 = 1 << 32;
+        let mut stats = Stats { sessions: BASE, users: BASE, ..Stats::default() };
+        stats.count(&effects, live_before, live_after);
+        let figures = [
+            stats.sessions as i64 - BASE as i64,
+            stats.users as i64 - BASE as i64,
+            stats.created_total as i64,
+            stats.revoked_total as i64,
+            stats.expired_total as i64,
+        ];
+        let ended = if effects.erase_history { Vec::new() } else { effects.ended };
+        let events = effects.events.iter().skip(effects.events.len().saturating_sub(MEMORY_EVENTS));
+        Self {
+            user: effects.changed,
+            ended: ended[ended.len().saturating_sub(MEMORY_ENDED)..].iter().map(without_payload).collect(),
+            erase: effects.erase_history,
+            events: events.map(event::pack).collect(),
+            figures,
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        !self.user && self.events.is_empty()
+    }
+
+    fn adds(&self) -> bool {
+        self.user && self.ended.is_empty() && !self.erase
+    }
+}
+
+/// Nobody reads the payload of an ended session, nor takes its previous token.
+fn without_payload(session: &PackedSession) -> PackedSession {
+    let mut session = session.unpack();
+    session.data = Box::default();
+    session.previous = None;
+    PackedSession::pack(&session)
+}
+
+/// How a write ended.
+enum Written {
+    Done(Stamp),
+    /// Somebody else was faster; this is the user now.
+    Beaten(Seen),
+}
+
+impl RedisStore {
+    /// Runs a command on the user as they are.
+    pub(crate) async fn run<C: UserCommand + Clone>(&self, cx: Context, command: C) -> Result<C::Outcome, Fault> {
+        self.link.within(self.decide(command.tag(), cx.now, None, rule(&cx, command))).await
+    }
+
+    /// Runs a command that begins a session. The user is taken for a new one until Redis says otherwise.
+    pub(crate) async fn run_beginning<C: UserCommand + Clone>(&self, cx: Context, command: C) -> Result<C::Outcome, Fault> {
+        let tag = command.tag();
+        self.link.within(self.decide(tag, cx.now, Some(Seen::nobody(tag, false)), rule(&cx, command))).await
+    }
+
+    /// Notes a use.
+    pub(crate) async fn note_use(&self, touch: Touch) -> Result<TouchOutcome, Fault> {
+        let rule = |user: &mut UserAggregate| {
+            let outcome = transition::touch(user, &touch);
+            (outcome, Writes { user: outcome == TouchOutcome::Touched, ..Writes::default() })
+        };
+        self.link.within(self.decide(touch.id.tag(), touch.at, None, rule)).await
+    }
+
+    async fn decide<T>(
+        &self,
+        tag: UserTag,
+        now: Timestamp,
+        guess: Option<Seen>,
+        rule: impl Fn(&mut UserAggregate) -> (T, Writes),
+    ) -> Result<T, Fault> {
+        let mut slot = self.seen.of(tag).await;
+        // Taken out: whoever is dropped half way leaves nothing behind that may be wrong.
+        let mut seen = match slot.take().filter(|seen| seen.user.tag == tag).or(guess) {
+            Some(seen) => seen,
+            None => self.read_user(tag).await?,
+        };
+        for _ in 0..bounds::CHANGE_TRIES {
+            let mut user = seen.user.clone();
+            let (outcome, writes) = rule(&mut user);
+            if writes.is_nothing() {
+                if seen.fresh {
+                    *slot = remember(seen.stamp, user);
+                    return Ok(outcome);
+                }
+                seen = self.read_user(tag).await?;
+                continue;
+            }
+            match self.write(&seen, &user, writes, now).await? {
+                Written::Done(stamp) => {
+                    *slot = remember(Some(stamp), user);
+                    return Ok(outcome);
+                }
+                Written::Beaten(current) => seen = current,
+            }
+        }
+        Err(Fault::Unavailable("too many processes change the same user".into()))
+    }
+
+    async fn read_user(&self, tag: UserTag) -> Result<Seen, Fault> {
+        let value = self.link.read(redis::cmd("GET").arg(Key::user(tag))).await?;
+        seen_in(tag, value)
+    }
+
+    async fn write(&self, seen: &Seen, user: &UserAggregate, writes: Writes, now: Timestamp) -> Result<Written, Fault> {
+        let stamp = if writes.user { random() } else { seen.stamp.unwrap_or_default() };
+        let tag = user.tag;
+        let home = tag.home();
+        let keys = [Key::user(tag), Key::ended(tag), Key::timeline(tag), Key::home_timeline(home), Key::figures(home)];
+        let script = if writes.adds() { &self.scripts.change } else { &self.scripts.change_ending };
+        let arguments = self.arguments(seen, user, &writes, stamp, now);
+        let (answer, repeated) = match self.link.run(script, &keys, &arguments).await {
+            // The connection broke. The stamp makes a second try harmless where the first one arrived.
+            Err(Fault::Timeout) if writes.user => (self.link.run(script, &keys, &arguments).await?, true),
+            answer => (answer?, false),
+        };
+        if matches!(answer, Value::Int(_)) {
+            return if integer(&answer)? == 1 { Ok(Written::Done(stamp)) } else { Err(odd("a change was not answered by 1")) };
+        }
+        let current = seen_in(tag, answer)?;
+        match repeated {
+            true if current.stamp == Some(stamp) => Ok(Written::Done(stamp)),
+            true => Err(Fault::Timeout),
+            false => Ok(Written::Beaten(current)),
+        }
+    }
+
+    fn arguments(&self, seen: &Seen, user: &UserAggregate, writes: &Writes, stamp: Stamp, now: Timestamp) -> Vec<Vec<u8>> {
+        let number = |number: u64| number.to_string().into_bytes();
+        let mut arguments = vec![
+            seen.stamp.map_or_else(Vec::new, |stamp| stamp.to_vec()),
+            if writes.user { user::pack(user, stamp) } else { Vec::new() },
+            number(self.ttl_ms(user, now)),
+            number(self.retention_ms),
+            number(bounds::HOME_RETENTION_MS),
+            number(MEMORY_ENDED as u64),
+            number(MEMORY_EVENTS as u64),
+            number(bounds::HOME_EVENTS as u64),
+            if writes.erase { b"erase".to_vec() } else { Vec::new() },
+        ];
+        arguments.extend(writes.figures.iter().map(|figure| figure.to_string().into_bytes()));
+        arguments.push(number(writes.ended.len() as u64));
+        arguments.extend(writes.ended.iter().map(|session| session.as_bytes().to_vec()));
+        arguments.extend(writes.events.iter().cloned());
+        arguments
+    }
+
+    /// How long a user is kept: past the last deadline, so that expired and unknown can be told apart.
+    fn ttl_ms(&self, user: &UserAggregate, now: Timestamp) -> u64 {
+        let resting = if user.disabled { bounds::DISABLED_RETENTION_MS } else { self.retention_ms };
+        match user.live.iter().map(PackedSession::deadline).max() {
+            Some(deadline) => deadline.since_ms(now) + AFTERLIFE_MS,
+            None => resting,
+        }
+    }
+}
+
+fn rule<C: UserCommand + Clone>(cx: &Context, command: C) -> impl Fn(&mut UserAggregate) -> (C::Outcome, Writes) {
+    move |user| {
+        let live_before = user.live.len();
+        let (outcome, effects) = apply(command.clone(), user, cx, Facts::default());
+        (outcome, Writes::of(effects, live_before, user.live.len()))
+    }
+}
+
+fn remember(stamp: Option<Stamp>, user: UserAggregate) -> Option<Seen> {
+    (user.live.len() <= bounds::SEEN_SESSIONS).then_some(Seen { stamp, user, fresh: false })
+}
+
+fn seen_in(tag: UserTag, value: Value) -> Result<Seen, Fault> {
+    let Some(bytes) = crate::link::bytes(value)? else { return Ok(Seen::nobody(tag, true)) };
+    let (stamp, user) = user::unpack(tag, &bytes)?;
+    Ok(Seen { stamp: Some(stamp), user, fresh: true })
+}

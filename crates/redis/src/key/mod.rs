@@ -1,0 +1,92 @@
+//! Every name in Redis. A key can only be built from a home, whose number is the hash tag, so that all keys of one command
+//! share a slot. `docs/keyspace.md` lists them.
+
+mod store;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use redis::{RedisWrite, ToRedisArgs, ToSingleRedisArg};
+use vestibule_core::id::{Home, UserTag};
+
+/// What a scan asks for to meet every user.
+pub(crate) const ALL_USERS: &str = "vs:{*}:u:*";
+/// The home of what a deployment has once.
+pub(crate) const FIRST_HOME: Home = Home(0);
+
+/// The name of something that is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Key(String);
+
+impl Key {
+    fn of_user(tag: UserTag, kind: char) -> Self {
+        Self(format!("vs:{{{}}}:{kind}:{}", tag.home().index(), URL_SAFE_NO_PAD.encode(tag.as_bytes())))
+    }
+
+    fn of_home(home: Home, kind: &str) -> Self {
+        Self(format!("vs:{{{}}}:{kind}", home.index()))
+    }
+
+    /// A user with all live sessions.
+    pub(crate) fn user(tag: UserTag) -> Self {
+        Self::of_user(tag, 'u')
+    }
+
+    /// A user's ended sessions.
+    pub(crate) fn ended(tag: UserTag) -> Self {
+        Self::of_user(tag, 'x')
+    }
+
+    /// A user's events.
+    pub(crate) fn timeline(tag: UserTag) -> Self {
+        Self::of_user(tag, 'e')
+    }
+
+    /// The latest events of a home.
+    pub(crate) fn home_timeline(home: Home) -> Self {
+        Self::of_home(home, "events")
+    }
+
+    /// The figures of a home.
+    pub(crate) fn figures(home: Home) -> Self {
+        Self::of_home(home, "figures")
+    }
+
+    /// The management keys.
+    pub(crate) fn management() -> Self {
+        Self::of_home(FIRST_HOME, "keys")
+    }
+
+    /// The deployment.
+    pub(crate) fn deployment() -> Self {
+        Self::of_home(FIRST_HOME, "deployment")
+    }
+
+    /// The user whose key this is.
+    pub(crate) fn tag_of(name: &str) -> Option<UserTag> {
+        let text = name.rsplit(':').next()?;
+        Some(UserTag::from_bytes(URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?))
+    }
+}
+
+impl ToRedisArgs for Key {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        out.write_arg(self.0.as_bytes());
+    }
+}
+
+impl ToSingleRedisArg for Key {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_a_user_carry_the_home_and_lead_back() {
+        let tag = UserTag::from_bytes([17; 12]);
+        assert_eq!(Key::user(tag).0, "vs:{17}:u:ERERERERERERERER");
+        for key in [Key::user(tag), Key::ended(tag), Key::timeline(tag)] {
+            assert!(key.0.starts_with("vs:{17}:"), "{key:?}");
+            assert_eq!(Key::tag_of(&key.0), Some(tag));
+        }
+        assert_eq!(Key::tag_of(&Key::figures(Home(17)).0), None);
+    }
+}

@@ -1,0 +1,23 @@
+//! Every port of Vestibule on Redis 7.0 or later.
+//!
+//! [`RedisStore`] is authoritative: what it holds is all there is, and every process that uses the same server sees the same
+//! sessions. A user is one string with all their sessions in it, so the usual lookup is one plain read. A change decides
+//! here, by the pure rules of the core, and one script writes it if nobody else changed the user in between; nothing of a
+//! rule is written twice. `docs/keyspace.md` specifies every key.
+//!
+//! Deliberately absent: rules, clocks, Sentinel and Cluster connections, TLS.
+
+pub mod bounds;
+mod change;
+mod deployment;
+mod event;
+mod key;
+mod link;
+mod script;
+mod session;
+mod store;
+mod user;
+mod walk;
+
+pub use link::{AddressError, RedisAddress, RedisNode};
+pub use store::{RedisOptions, RedisStore};

@@ -1,0 +1,68 @@
+//! The scripts, each beside its SHA-1 by which the server knows it.
+
+/// A script that the server runs in one step.
+#[derive(Debug)]
+pub(crate) struct Script {
+    code: String,
+    hash: String,
+}
+
+impl Script {
+    fn new(code: String) -> Self {
+        let hash = redis::Script::new(&code).get_hash().to_owned();
+        Self { code, hash }
+    }
+
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
+    pub(crate) fn hash(&self) -> &str {
+        &self.hash
+    }
+}
+
+/// All scripts of the store.
+#[derive(Debug)]
+pub(crate) struct Scripts {
+    /// Replaces a user; refused where the server is out of memory.
+    pub(crate) change: Script,
+    /// The same, but runs also where the server is out of memory: it ends sessions.
+    pub(crate) change_ending: Script,
+    pub(crate) append: Script,
+    pub(crate) forget: Script,
+    pub(crate) insert_key: Script,
+    pub(crate) delete_key: Script,
+    pub(crate) replace_fingerprint: Script,
+}
+
+impl Default for Scripts {
+    fn default() -> Self {
+        let growing = |body: &str| Script::new(format!("#!lua\n{body}"));
+        let ending = |body: &str| Script::new(format!("#!lua flags=allow-oom\n{body}"));
+        let change = include_str!("lua/change.lua");
+        Self {
+            change: growing(change),
+            change_ending: ending(change),
+            append: growing(include_str!("lua/append.lua")),
+            forget: ending(include_str!("lua/forget.lua")),
+            insert_key: growing(include_str!("lua/insert_key.lua")),
+            delete_key: ending(include_str!("lua/delete_key.lua")),
+            replace_fingerprint: ending(include_str!("lua/replace_fingerprint.lua")),
+        }
+    }
+}
+
+impl Scripts {
+    pub(crate) fn all(&self) -> [&Script; 7] {
+        [
+            &self.change,
+            &self.change_ending,
+            &self.append,
+            &self.forget,
+            &self.insert_key,
+            &self.delete_key,
+            &self.replace_fingerprint,
+        ]
+    }
+}

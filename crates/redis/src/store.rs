@@ -1,0 +1,75 @@
+//! [`RedisStore`]: every port on one server.
+
+use crate::{
+    bounds,
+    change::SeenUsers,
+    link::{Link, RedisAddress},
+    script::Scripts,
+};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+use vestibule_core::{fault::Fault, time::millis};
+
+/// How a [`RedisStore`] works.
+#[derive(Debug, Clone)]
+pub struct RedisOptions {
+    /// Deadline of every call. Default 250 ms. A change that is not answered by then may have been applied.
+    pub deadline: Duration,
+    /// How long a user of whom nothing is live is remembered, with ended sessions and events. Default 24 h. Disabled users are
+    /// remembered for ten years.
+    pub history_retention: Duration,
+}
+
+impl Default for RedisOptions {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_millis(bounds::DEADLINE_MS),
+            history_retention: Duration::from_millis(bounds::HISTORY_RETENTION_MS),
+        }
+    }
+}
+
+/// The authoritative store on Redis: what the server loses is lost.
+///
+/// Round trips: a lookup of a valid token is one plain read; of a user with more than some 50 sessions, and of a token that is
+/// not the current one of a session, two or three. A change is one script where this process made the user's last change, or
+/// the user is new; else a read and a script. Where another process changes the same user at the same moment, the decision
+/// is made again on what is there then, at most [`bounds::CHANGE_TRIES`] times.
+///
+/// Repeats: a change that was sent and not answered because the connection broke is sent again inside its deadline, and takes
+/// effect once.
+#[derive(Debug)]
+pub struct RedisStore {
+    pub(crate) link: Link,
+    pub(crate) scripts: Scripts,
+    pub(crate) seen: SeenUsers,
+    /// Where the next look for expired users goes on: a cursor of SCAN.
+    pub(crate) hand: Arc<AtomicU64>,
+    pub(crate) retention_ms: u64,
+}
+
+impl RedisStore {
+    /// A store that connects with its first call. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Fault::Misconfigured`] where the address cannot be used.
+    pub fn new(address: RedisAddress, options: RedisOptions) -> Result<Self, Fault> {
+        Ok(Self {
+            link: Link::new(address, options.deadline)?,
+            scripts: Scripts::default(),
+            seen: SeenUsers::default(),
+            hand: Arc::default(),
+            retention_ms: millis(options.history_retention),
+        })
+    }
+
+    /// Connects, and makes the scripts known to the server so that no request pays for it.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the server. The store can be used all the same: each call tries again.
+    pub async fn warm_up(&self) -> Result<(), Fault> {
+        self.link.within(self.link.preload(&self.scripts.all())).await
+    }
+}

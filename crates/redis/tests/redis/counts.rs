@@ -1,0 +1,94 @@
+//! How many commands and round trips a call costs, counted by the server, and what it leaves behind.
+
+use super::support::store_on;
+use std::collections::BTreeMap;
+use vestibule_core::{
+    deployment::{DeploymentRecord, DeploymentStore},
+    session::{
+        SessionStore,
+        command::{Selection, Touch},
+    },
+};
+use vestibule_testkit::{
+    conformance::{Harness, Scene},
+    process::Redis,
+};
+
+/// Commands since the last [`reset`], without those of this file and of connections.
+fn commands(server: &Redis) -> BTreeMap<String, u64> {
+    let own = ["config|resetstat", "info", "quit", "ping", "hello", "client|setinfo", "client|setname", "select"];
+    let info = server.command("INFO commandstats");
+    let calls = info.lines().filter_map(|line| {
+        let (name, figures) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+        Some((name.to_owned(), figures.split(',').next()?.parse().ok()?))
+    });
+    calls.filter(|(name, _)| !own.contains(&name.as_str())).collect()
+}
+
+fn reset(server: &Redis) {
+    assert!(server.command("CONFIG RESETSTAT").contains("OK"));
+}
+
+fn counted(server: &Redis, expected: &[(&str, u64)]) {
+    let expected: BTreeMap<_, _> = expected.iter().map(|(name, calls)| ((*name).to_owned(), *calls)).collect();
+    assert_eq!(commands(server), expected);
+}
+
+#[tokio::test]
+async fn the_usual_validate_is_one_command() {
+    let server = Redis::start();
+    let scene = Scene::new(Harness::of(store_on(&server)));
+    let sessions = scene.logins(&scene.person(), 10).await;
+    reset(&server);
+    for session in &sessions {
+        let digest = session.digest();
+        scene.sessions.find(session.id().tag(), digest, scene.now()).await.expect("find answers");
+    }
+    // P1
+    counted(&server, &[("getrange", 10)]);
+}
+
+#[tokio::test]
+async fn a_change_is_one_script_where_the_user_was_seen_and_a_read_more_where_not() {
+    let server = Redis::start();
+    let store = store_on(&server);
+    store.warm_up().await.expect("the server is there");
+    let scene = Scene::new(Harness::of(store));
+    let ada = scene.person();
+    reset(&server);
+    let session = scene.login(&ada).await;
+    let written = [("get", 1), ("set", 1), ("rpush", 2), ("ltrim", 2), ("pexpire", 3), ("hincrby", 3)];
+    let trip = [&[("evalsha", 1)][..], &written].concat();
+    counted(&server, &trip);
+
+    let elsewhere = Scene::new(Harness::of(store_on(&server)));
+    reset(&server);
+    let touch = Touch { id: session.id(), at: scene.now().plus_ms(1), idle_timeout_ms: 60_000, activity: None };
+    elsewhere.sessions.touch(touch.clone()).await.expect("touch answers");
+    counted(&server, &[("get", 2), ("evalsha", 1), ("set", 1)]);
+
+    reset(&server);
+    elsewhere.sessions.touch(Touch { at: touch.at.plus_ms(1), ..touch }).await.expect("touch answers");
+    counted(&server, &[("get", 1), ("evalsha", 1), ("set", 1)]);
+}
+
+#[tokio::test]
+async fn every_key_but_the_named_ones_has_a_ttl() {
+    let server = Redis::start();
+    let store = store_on(&server);
+    store.init(DeploymentRecord { salt: [1; 32], fingerprint: [2; 16] }).await.expect("init answers");
+    let scene = Scene::new(Harness::of(store));
+    let ada = scene.person();
+    scene.logins(&ada, 3).await;
+    scene.end(&ada, Selection::All { except: Vec::new() }).await;
+    scene.login(&scene.person()).await;
+    let keys = server.command("KEYS *");
+    let keys: Vec<_> = keys.lines().filter(|line| line.starts_with("vs:")).collect();
+    assert!(keys.len() >= 8, "{keys:?}");
+    for key in keys {
+        let ttl = server.command(&format!("PTTL {key}"));
+        assert_eq!(ttl.trim() == ":-1", key == "vs:{0}:deployment", "{key} {ttl}");
+        let first = key.split(['{', '}']).nth(1).and_then(|home| home.parse::<u8>().ok());
+        assert!(first.is_some(), "{key} has a home for a hash tag");
+    }
+}

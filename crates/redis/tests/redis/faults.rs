@@ -1,0 +1,124 @@
+//! What a server in trouble looks like, and two processes on one server.
+
+use super::support::store_on;
+use std::sync::Arc;
+use vestibule_core::{
+    fault::Fault,
+    session::{
+        CapPolicy, SessionStore,
+        command::{Cap, CreateOutcome, CreateSession, Selection},
+    },
+};
+use vestibule_redis::{AddressError, RedisAddress};
+use vestibule_testkit::{
+    conformance::{Harness, Scene},
+    process::{Redis, free_port},
+};
+
+fn scene_on(server: &Redis) -> Scene {
+    Scene::new(Harness::of(store_on(server)))
+}
+
+async fn try_login(scene: &Scene) -> Result<CreateOutcome, Fault> {
+    let session = scene.session(&scene.person());
+    let cap = Cap { limit: 10, policy: CapPolicy::EvictOldest };
+    scene.sessions.create(scene.cx(), CreateSession { session, cap, login: false }).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logins_through_two_processes_leave_exactly_the_cap() {
+    let server = Redis::start();
+    let (one, two) = (Arc::new(scene_on(&server)), Arc::new(scene_on(&server)));
+    let ada = one.person();
+    let cap = Cap { limit: 10, policy: CapPolicy::EvictOldest };
+    let tasks: Vec<_> = (0..30)
+        .map(|number| {
+            let scene = if number % 2 == 0 { one.clone() } else { two.clone() };
+            let session = scene.session(&ada);
+            tokio::spawn(async move { scene.create_under(session, cap).await })
+        })
+        .collect();
+    for task in tasks {
+        assert!(matches!(task.await.expect("no panic"), CreateOutcome::Created { .. }));
+    }
+    assert_eq!((one.list(&ada).await.len(), two.list(&ada).await.len()), (10, 10));
+    assert_eq!(one.sessions.stats().await.expect("stats answers").sessions, 10);
+}
+
+#[tokio::test]
+async fn what_one_process_ended_no_other_one_revives() {
+    let server = Redis::start();
+    let (one, two) = (scene_on(&server), scene_on(&server));
+    let ada = one.person();
+    let session = one.login(&ada).await;
+    two.expire(&ada).await;
+    // Now both remember the user as logged in.
+    assert_eq!(one.end(&ada, Selection::All { except: Vec::new() }).await, 1);
+    two.login(&ada).await;
+    assert!(!two.is_valid(&session).await && !one.is_valid(&session).await);
+    assert_eq!(two.list(&ada).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_emptied_server_is_believed() {
+    let server = Redis::start();
+    let scene = scene_on(&server);
+    let ada = scene.person();
+    let before = scene.login(&ada).await;
+    assert!(server.command("FLUSHALL").contains("OK"));
+    // This process still remembers the user; the server's word counts.
+    assert_eq!(scene.end_one(&before).await, 0);
+    assert!(server.command("SCRIPT FLUSH").contains("OK"));
+    scene.login(&ada).await;
+    assert!(!scene.is_valid(&before).await);
+    assert_eq!(scene.list(&ada).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_full_server_refuses_to_begin_and_goes_on_to_end() {
+    let server = Redis::start();
+    let scene = scene_on(&server);
+    let ada = scene.person();
+    let session = scene.login(&ada).await;
+    assert!(server.command("CONFIG SET maxmemory 1").contains("OK"));
+    let refused = try_login(&scene).await;
+    assert!(matches!(&refused, Err(Fault::Misconfigured(text)) if text.contains("maxmemory")), "{refused:?}");
+    assert!(scene.is_valid(&session).await);
+    assert_eq!(scene.end_one(&session).await, 1);
+    assert!(!scene.is_valid(&session).await);
+}
+
+#[tokio::test]
+async fn a_replica_is_named_as_what_it_is() {
+    let server = Redis::start();
+    let scene = scene_on(&server);
+    scene.login(&scene.person()).await;
+    assert!(server.command(&format!("REPLICAOF 127.0.0.1 {}", free_port())).contains("OK"));
+    let refused = try_login(&scene).await;
+    assert!(matches!(&refused, Err(Fault::Misconfigured(text)) if text.contains("replica")), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_is_found_again() {
+    let server = Redis::start();
+    let scene = scene_on(&server);
+    let ada = scene.person();
+    let session = scene.login(&ada).await;
+    server.kill();
+    let lost = scene.sessions.find(ada.tag, session.digest(), scene.now()).await;
+    assert!(matches!(lost, Err(Fault::Unavailable(_))), "{lost:?}");
+    server.restart();
+    // It lost everything, and says so: nothing is valid, and nothing stands in the way of a new session.
+    while try_login(&scene).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!scene.is_valid(&session).await);
+}
+
+#[test]
+fn addresses_are_read_and_never_shown() {
+    let address = RedisAddress::parse("redis://ada:secret@localhost:6380/2").expect("an address");
+    assert!(!format!("{address:?}").contains("secret"));
+    assert_eq!(RedisAddress::parse("rediss://localhost").err(), Some(AddressError::Tls));
+    assert_eq!(RedisAddress::parse("http://localhost").err(), Some(AddressError::Malformed));
+}

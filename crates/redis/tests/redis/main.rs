@@ -1,0 +1,7 @@
+//! The store on a real server.
+
+mod conformance;
+mod counts;
+mod faults;
+mod model;
+mod support;

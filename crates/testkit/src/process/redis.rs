@@ -1,0 +1,96 @@
+//! Redis from the distribution, without persistence.
+
+use super::{Program, free_port, wait_for};
+use crate::bounds::START;
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    process::Command,
+    sync::{Mutex, PoisonError},
+};
+use tempfile::TempDir;
+
+/// A running Redis on a free port of the loopback. Its folder is its own, and nothing of it survives the drop.
+#[derive(Debug)]
+pub struct Redis {
+    program: Mutex<Program>,
+    port: u16,
+    dir: TempDir,
+}
+
+/// Tries of a start, since another program may take the free port first.
+const TRIES: usize = 5;
+
+impl Redis {
+    /// Starts a server.
+    ///
+    /// # Panics
+    /// Where `redis-server` is not installed or does not start in time.
+    #[must_use]
+    pub fn start() -> Self {
+        let dir = tempfile::Builder::new().prefix("vestibule-redis-").tempdir().expect("a folder for redis");
+        for _ in 0..TRIES {
+            let port = free_port();
+            if let Some(program) = launch(&dir, port) {
+                return Self { program: Mutex::new(program), port, dir };
+            }
+        }
+        panic!("redis found no free port {TRIES} times");
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Sends a command, as an operator would, and returns the answer as it came.
+    ///
+    /// # Panics
+    /// Where the server does not answer.
+    #[must_use]
+    pub fn command(&self, line: &str) -> String {
+        ask(self.port, line).expect("redis answers")
+    }
+
+    /// Ends the server as power loss of its process would.
+    ///
+    /// # Panics
+    /// Where the operating system refuses.
+    pub fn kill(&self) {
+        self.program.lock().unwrap_or_else(PoisonError::into_inner).kill();
+    }
+
+    /// Starts it again, empty, on the same port.
+    ///
+    /// # Panics
+    /// Where it does not start in time.
+    pub fn restart(&self) {
+        let mut program = self.program.lock().unwrap_or_else(PoisonError::into_inner);
+        program.kill();
+        *program = wait_for(START, || launch(&self.dir, self.port)).expect("redis starts again");
+    }
+}
+
+/// One line out, one answer back, without the one to our good-bye.
+fn ask(port: u16, line: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.write_all(format!("{line}\r\nQUIT\r\n").as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    Ok(answer.strip_suffix("+OK\r\n").map_or(answer.clone(), str::to_owned))
+}
+
+/// Starts the server and waits until it answers; `None` where it ended, as it does when the port was taken.
+fn launch(dir: &TempDir, port: u16) -> Option<Program> {
+    let mut command = Command::new("redis-server");
+    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--databases", "1"]);
+    command.arg("--port").arg(port.to_string()).arg("--dir").arg(dir.path());
+    let mut program = Program::start("redis-server", &mut command, dir.path());
+    let ready = wait_for(START, || match program.ended() {
+        Some(_) => Some(false),
+        None => ask(port, "PING").is_ok_and(|answer| answer.contains("PONG")).then_some(true),
+    });
+    ready.expect("redis answers when it is ready").then_some(program)
+}
