@@ -91,10 +91,9 @@ impl<'a> Reader<'a> {
         if text.is_empty() { Ok(None) } else { UserId::new(text).map(Some).map_err(|_| Short) }
     }
 
-    fn handoffs(&mut self) -> Result<Option<Box<Vec<Handoff>>>, Short> {
+    fn handoffs(&mut self) -> Result<Vec<Handoff>, Short> {
         let count = self.number(1)?;
-        let handoffs: Vec<_> = (0..count).map(|_| self.handoff()).collect::<Result<_, _>>()?;
-        Ok((!handoffs.is_empty()).then(|| Box::new(handoffs)))
+        (0..count).map(|_| self.handoff()).collect()
     }
 
     fn handoff(&mut self) -> Result<Handoff, Short> {
@@ -126,7 +125,8 @@ pub(crate) fn unpack(tag: UserTag, bytes: &[u8]) -> Result<(Stamp, UserAggregate
     let header = reader.header()?;
     let mut user = bare(tag, &header);
     user.user_id = reader.user_id()?;
-    user.handoffs = reader.handoffs()?;
+    let handoffs = reader.handoffs()?;
+    user.handoffs = (!handoffs.is_empty()).then(|| Box::new(handoffs));
     for _ in 0..header.live {
         user.live.push(session(reader.session()?)?);
     }

@@ -4,10 +4,7 @@ use super::support::store_on;
 use std::collections::BTreeMap;
 use vestibule_core::{
     deployment::{DeploymentRecord, DeploymentStore},
-    session::{
-        SessionStore,
-        command::{Selection, Touch},
-    },
+    session::command::{Selection, Touch},
 };
 use vestibule_testkit::{
     conformance::{Harness, Scene},

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use vestibule_core::{
     fault::Fault,
     session::{
-        CapPolicy, SessionStore,
+        CapPolicy,
         command::{Cap, CreateOutcome, CreateSession, Selection},
     },
 };
