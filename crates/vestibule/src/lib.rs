@@ -1,6 +1,7 @@
 //! Vestibule, the session layer of a backend: the library that applications add.
 //!
-//! [`Vestibule::open`] joins the parts: a record in a data folder (feature `sqlite`) or nothing but memory, the keys derived
+//! [`Vestibule::open`] joins the parts: a record in a data folder (feature `sqlite`) or in Postgres
+//! (feature `postgres`), or sessions on Redis (feature `redis`), or nothing but memory, the keys derived
 //! from one secret, and the session service over both. No rule lives here; see [`session`] for what a session can do.
 
 pub use vestibule_core::{
@@ -9,6 +10,8 @@ pub use vestibule_core::{
 #[cfg(feature = "axum")]
 pub use vestibule_http as http;
 pub use vestibule_memory as memory;
+#[cfg(feature = "redis")]
+pub use vestibule_redis as redis;
 #[cfg(feature = "sqlite")]
 pub use vestibule_sql as sql;
 

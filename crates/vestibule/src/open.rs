@@ -26,6 +26,9 @@ pub struct Options {
     /// A Postgres database that is the durable record instead: `postgres://user:password@host/database`. As the state is in
     /// this process's memory, no other process may use the database.
     pub database_url: Option<String>,
+    /// A Redis that holds everything, shared with every process that names it. Not together with a record yet.
+    #[cfg(feature = "redis")]
+    pub redis: Option<vestibule_redis::RedisAddress>,
     /// Bytes of memory for users and sessions at most, about. Default 1 GiB.
     pub memory_limit: usize,
     /// Deadline of every call of the store. Default 250 ms.
@@ -47,6 +50,8 @@ impl Options {
             policies: Policies::default(),
             data_dir: None,
             database_url: None,
+            #[cfg(feature = "redis")]
+            redis: None,
             memory_limit: 1 << 30,
             deadline: Duration::from_millis(250),
             clock: Clock::system(),
@@ -75,6 +80,9 @@ pub enum OpenError {
     /// A data folder was given, but the library was built without the feature `sqlite`.
     #[error("a data folder needs the feature sqlite")]
     NoSqlite,
+    /// Redis and a record were given: Redis holds everything or nothing in this version.
+    #[error("Redis together with a record is not available yet: leave one of them out")]
+    RedisAndRecord,
     /// A database was given, but the library was built without the feature `postgres`.
     #[error("a database needs the feature postgres")]
     NoPostgres,
@@ -117,11 +125,7 @@ impl Vestibule {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(options: Options) -> Result<Self, OpenError> {
-        let stores = match (&options.database_url, &options.data_dir) {
-            (Some(url), _) => on_postgres(&options, url).await?,
-            (None, Some(folder)) => on_sqlite(&options, folder)?,
-            (None, None) => in_memory(&options),
-        };
+        let stores = join(&options).await?;
         let deployment = match deployment::open(&*stores.deployment, &options.ring).await? {
             OpenOutcome::Opened(deployment) => deployment,
             OpenOutcome::ForeignSecret => return Err(OpenError::ForeignSecret),
@@ -147,6 +151,30 @@ impl Vestibule {
         };
         Ok(Self { sessions, events: stores.events, keys: stores.keys, observer, accounts, durable: stores.durable })
     }
+}
+
+async fn join(options: &Options) -> Result<Stores, OpenError> {
+    #[cfg(feature = "redis")]
+    if let Some(address) = &options.redis {
+        return match (&options.database_url, &options.data_dir) {
+            (None, None) => on_redis(options, address.clone()).await,
+            _ => Err(OpenError::RedisAndRecord),
+        };
+    }
+    match (&options.database_url, &options.data_dir) {
+        (Some(url), _) => on_postgres(options, url).await,
+        (None, Some(folder)) => on_sqlite(options, folder),
+        (None, None) => Ok(in_memory(options)),
+    }
+}
+
+#[cfg(feature = "redis")]
+async fn on_redis(options: &Options, address: vestibule_redis::RedisAddress) -> Result<Stores, OpenError> {
+    use vestibule_redis::{RedisOptions, RedisStore};
+    let store = RedisOptions { deadline: options.deadline, ..RedisOptions::default() };
+    let store = Arc::new(RedisStore::new(address, store)?);
+    store.warm_up().await?;
+    Ok(Stores { sessions: store.clone(), events: store.clone(), keys: store.clone(), deployment: store, durable: None })
 }
 
 fn in_memory(options: &Options) -> Stores {

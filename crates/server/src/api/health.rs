@@ -5,7 +5,7 @@
 
 use super::{Server, Shared};
 use crate::{
-    config::Record,
+    config::{Config, Record},
     serve::{Phase, Stop},
 };
 use axum::{
@@ -65,19 +65,21 @@ pub(crate) struct Health {
     started: Instant,
     /// `None` without a record.
     record_kind: Option<&'static str>,
+    store_kind: &'static str,
     stop: Stop,
     looks: watch::Sender<Option<Look>>,
 }
 
 impl Health {
     /// Nothing has been looked at yet: not ready.
-    pub(crate) fn new(record: &Record, stop: Stop) -> Self {
-        let record_kind = match record {
+    pub(crate) fn new(config: &Config, stop: Stop) -> Self {
+        let store_kind = if config.store.sessions_on_redis().is_some() { "redis" } else { "memory" };
+        let record_kind = match config.record {
             Record::Sqlite => Some("sqlite"),
             Record::Postgres(_) => Some("postgres"),
             Record::None => None,
         };
-        Self { started: Instant::now(), record_kind, stop, looks: watch::Sender::new(None) }
+        Self { started: Instant::now(), record_kind, store_kind, stop, looks: watch::Sender::new(None) }
     }
 
     /// Looks at the stores, and keeps the figures for whoever asks.
@@ -137,7 +139,7 @@ impl Health {
         let stats = report.stats;
         let system = super::metrics::process();
         vec![
-            ("store", report.store, json!({"kind": "memory"})),
+            ("store", report.store, json!({"kind": self.store_kind})),
             ("record", report.record, json!({"kind": kind, "fault": report.fault, "faults": report.faults})),
             (
                 "sessions",

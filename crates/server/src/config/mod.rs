@@ -31,7 +31,7 @@ pub(crate) use record::Record;
 pub(crate) use report::{CheckReport, ConfigError, Problem};
 pub(crate) use secret::SecretText;
 pub(crate) use sections::{Cookie, Devices, Events, Http, Import, Log, LogFormat, Management, Metrics, Passwords, Public};
-pub(crate) use store::Store;
+pub(crate) use store::{RedisUrl, Store};
 pub(crate) use token::Tokens;
 
 use layers::{Layers, Raw, Source};
@@ -39,6 +39,7 @@ use reader::Reader;
 use secret::Strictness;
 use sections::Listeners;
 use std::{collections::BTreeMap, io::Read as _, path::Path, path::PathBuf};
+use store::Topology;
 use vestibule::session::Policies;
 
 /// The default configuration file: every setting with its default, and a comment.
@@ -131,8 +132,16 @@ pub(crate) struct Config {
 impl Config {
     /// What this build cannot do yet of what is configured.
     pub(crate) fn not_available(&self) -> Option<&'static str> {
-        let text = "Redis comes with a later release; without store.url (REDIS_URL, REDIS_HOST) the state is kept in memory";
-        self.store.uses_redis().then_some(text)
+        let url = self.store.sessions_on_redis()?;
+        if url.topology != Topology::Single {
+            return Some("Redis is one server in this release: Sentinel and Cluster come with a later one");
+        }
+        if url.tls {
+            return Some("TLS to Redis comes with a later release; until then redis:// by a private network or a tunnel");
+        }
+        (self.record != Record::None).then_some(
+            "a record behind Redis comes with a later release; leave out the database (DATABASE_URL) or Redis (REDIS_URL)",
+        )
     }
 
     fn read(reader: &mut Reader, has_file: bool) -> Self {

@@ -207,6 +207,14 @@ impl Store {
         }
     }
 
+    /// The Redis that holds the sessions, if one does.
+    pub(crate) fn sessions_on_redis(&self) -> Option<&RedisUrl> {
+        match &self.backend {
+            Backend::Memory => None,
+            Backend::Redis(url) => Some(self.purposes.sessions.as_ref().unwrap_or(url)),
+        }
+    }
+
     /// Whether any capability is to live on Redis.
     pub(crate) fn uses_redis(&self) -> bool {
         self.backend != Backend::Memory || self.purposes != Purposes::default()

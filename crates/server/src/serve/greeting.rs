@@ -39,6 +39,7 @@ pub(super) fn print(config: &Config, key: &KeySource<'_>, public: SocketAddr, ma
 
 fn introduction(config: &Config) -> String {
     let place = match config.record {
+        Record::None if config.store.sessions_on_redis().is_some() => "data in Redis".to_owned(),
         Record::None => "everything is in memory and gone at the end".to_owned(),
         Record::Postgres(_) => "data in Postgres".to_owned(),
         Record::Sqlite => format!("data in {}", config.data_dir.display()),

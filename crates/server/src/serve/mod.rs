@@ -11,7 +11,7 @@ pub(crate) use stop::{Phase, Stop};
 
 use crate::{
     api,
-    config::{self, Config, Mode, Record, SecretText, secret},
+    config::{self, Config, Mode, Record, RedisUrl, SecretText, secret},
 };
 use greeting::KeySource;
 use listener::Connections;
@@ -19,7 +19,13 @@ use std::{net::SocketAddr, path::Path, process::ExitCode, sync::Arc, time::Durat
 use stop::Signals;
 use tokio::{net::TcpListener, sync::watch};
 use vestibule::{
-    Options, Vestibule, http::cookie::SessionCookie, key::Keys, password::PasswordPolicy, secret::KeyRing, secret::Secret,
+    OpenError, Options, Vestibule,
+    fault::Fault,
+    http::cookie::SessionCookie,
+    key::Keys,
+    password::PasswordPolicy,
+    redis::{RedisAddress, RedisNode},
+    secret::{KeyRing, Secret},
     time::Clock,
 };
 
@@ -84,11 +90,11 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     };
     let public = bind("public", config.public.listen).await?;
     let management = bind("management", config.management.listen).await?;
-    let vestibule = Vestibule::open(options(&config, ring)?).await?;
+    let Some(vestibule) = open(&config, ring, &mut signals).await? else { return Ok(()) };
     let bootstrap = config.management.key.as_ref().or(generated.as_ref().map(|generated| &generated.text));
     let bootstrap = bootstrap.map(SecretText::expose);
     let keys = Keys::new(vestibule.keys.clone(), bootstrap, vestibule.observer.clone(), Clock::system());
-    let health = api::health::Health::new(&config.record, stop.clone());
+    let health = api::health::Health::new(&config, stop.clone());
     health.look(&vestibule).await;
     let event_retention = config.events.retention;
     let server =
@@ -112,6 +118,26 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     housekeeping::finish(&server).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Opens the stores. A Redis that is not there is waited for, since it may be started after us; `None` where a signal came first.
+async fn open(config: &Config, ring: KeyRing, signals: &mut Signals) -> Result<Option<Vestibule>, Refusal> {
+    let mut opened = Vestibule::open(options(config, ring)?).await;
+    loop {
+        match opened {
+            Err(OpenError::Store(fault @ (Fault::Unavailable(_) | Fault::Timeout)))
+                if config.store.sessions_on_redis().is_some() =>
+            {
+                tracing::warn!(%fault, "waiting for Redis");
+            }
+            opened => return Ok(Some(opened?)),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(config.store.health_interval) => {}
+            () = signals.next() => return Ok(None),
+        }
+        opened = Vestibule::open(options(config, key_ring(config)?)?).await;
+    }
 }
 
 /// Lets requests under way end, for as long as the grace. Readiness fails first; connections are accepted on for a moment,
@@ -149,8 +175,21 @@ fn options(config: &Config, ring: KeyRing) -> Result<Options, Refusal> {
     if let Record::Postgres(url) = &config.record {
         options.database_url = Some(url.expose().to_owned());
     }
+    options.redis = config.store.sessions_on_redis().map(redis_address).transpose()?;
     options.data_dir = (config.record == Record::Sqlite).then(|| config.data_dir.clone());
     Ok(options)
+}
+
+fn redis_address(url: &RedisUrl) -> Result<RedisAddress, Refusal> {
+    let (host, port) = url.hosts.first().ok_or("store.url names no host")?;
+    let address = RedisAddress::of(&RedisNode {
+        host: host.trim_matches(['[', ']']),
+        port: *port,
+        user: url.user.as_deref(),
+        password: url.password.as_ref().map(SecretText::expose),
+        database: url.database.unwrap_or_default(),
+    });
+    Ok(address?)
 }
 
 fn browser(config: &Config) -> Result<api::Browser, Refusal> {

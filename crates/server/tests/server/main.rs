@@ -7,3 +7,4 @@ mod crash;
 mod plumbing;
 mod postgres;
 mod proxy;
+mod redis;
