@@ -134,6 +134,14 @@ impl KeyRing {
         Ok(Self(secrets.iter().map(|secret| Keys::derive(secret, csrf)).collect()))
     }
 
+    /// The keys of a fresh random secret, for tests and experiments: what they sign and seal is worth nothing once the process
+    /// has ended.
+    #[must_use]
+    pub fn ephemeral() -> Self {
+        let secret = Secret(Zeroizing::new(crate::id::random::<32>().to_vec()));
+        Self(vec![Keys::derive(&secret, None)])
+    }
+
     pub(crate) fn current(&self) -> &Keys {
         &self.0[0]
     }

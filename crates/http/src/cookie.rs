@@ -142,7 +142,24 @@ pub struct SessionCookie {
     cleared: HeaderValue,
 }
 
+impl Default for SessionCookie {
+    /// `__Host-vestibule`: bound to its host, for HTTPS only, gone with the browser.
+    fn default() -> Self {
+        Self::of_known(CookieConfig::default(), Exposure::Network)
+    }
+}
+
 impl SessionCookie {
+    /// The cookie of development mode: `vestibule_dev`, without TLS, on loopback only.
+    #[must_use]
+    pub fn development() -> Self {
+        Self::of_known(CookieConfig::development(), Exposure::Loopback)
+    }
+
+    fn of_known(config: CookieConfig, exposure: Exposure) -> Self {
+        Self::new(config, exposure).expect("our own configurations are accepted; a test makes both").0
+    }
+
     /// Checks a configuration. The warnings are for the log at start.
     ///
     /// With a `Domain`, a name with `__Host-` becomes one with `__Secure-`, since browsers refuse the pair.

@@ -8,6 +8,7 @@
 pub mod bounds;
 pub mod client_address;
 pub mod cookie;
+mod credential;
 pub mod forward_auth;
 pub mod headers;
 pub mod json;
@@ -15,4 +16,5 @@ pub mod origin;
 pub mod problem;
 pub mod proxy;
 pub mod requirements;
+pub mod session_layer;
 pub mod token_header;

@@ -2,6 +2,7 @@
 
 mod nginx;
 mod plain;
+mod share;
 
 use serde_json::{Value, json};
 use vestibule_testkit::process::{Request, Server, post};

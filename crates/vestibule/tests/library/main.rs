@@ -1,0 +1,10 @@
+//! The library as an application uses it, and the conformance suite on the deployments that have a record.
+
+#[cfg(feature = "axum")]
+mod axum;
+#[cfg(feature = "postgres")]
+mod node;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
