@@ -37,7 +37,7 @@ pub(crate) const DATABASE: RangeInclusive<u64> = 0..=65_535;
 pub(crate) const BODY: RangeInclusive<u64> = KIB..=64 * MIB;
 /// `http.header_limit`, in bytes. The reader of HTTP wants at least 8 KiB.
 pub(crate) const HEADERS: RangeInclusive<u64> = 8 * KIB..=MIB;
-/// `http.max_connections`, on both listeners together.
+/// `http.max_connections`, on each listener.
 pub(crate) const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
 /// `ipv4_prefix`, in bits.
 pub(crate) const IPV4_PREFIX: RangeInclusive<u64> = 1..=32;

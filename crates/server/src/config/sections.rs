@@ -323,7 +323,7 @@ pub(crate) struct Http {
     pub(crate) header_limit: u64,
     /// Time for a request's head to arrive, after which the connection ends. Default 10 s.
     pub(crate) header_timeout: Duration,
-    /// Connections at a time on both listeners together; more wait to be accepted. Default 10,000.
+    /// Connections at a time on each listener; more wait to be accepted. Default 10,000.
     pub(crate) max_connections: u64,
     /// Time for requests under way when the server is told to stop. Default 10 s.
     pub(crate) shutdown_grace: Duration,

@@ -29,19 +29,20 @@ use std::{
 use tokio::{
     io::AsyncWrite as _,
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt as _};
 use vestibule::http::json::BodyLimit;
 
-/// What both listeners share: bounds, and the connections that are open.
+/// What both listeners share: bounds, and the count of connections that are open.
 #[derive(Clone)]
 pub(super) struct Connections {
     http: http1::Builder,
     body_limit: BodyLimit,
-    slots: Arc<Semaphore>,
+    /// Connections of one listener at most. Each has its own bound: whoever fills the public one must not lock the operator out.
+    max_connections: usize,
     open: TaskTracker,
     stop: Stop,
 }
@@ -56,11 +57,10 @@ impl Connections {
             .max_header_size(header_limit)
             .max_buf_size(header_limit.max(bounds::BUFFER))
             .max_headers(bounds::HEADERS);
-        let slots = bytes(config.max_connections).min(Semaphore::MAX_PERMITS);
         Self {
             http,
             body_limit: BodyLimit(bytes(config.body_limit)),
-            slots: Arc::new(Semaphore::new(slots)),
+            max_connections: bytes(config.max_connections).min(Semaphore::MAX_PERMITS),
             open: TaskTracker::new(),
             stop,
         }
@@ -84,9 +84,10 @@ impl Connections {
         S::Future: Send,
     {
         let mut stop = self.stop.clone();
+        let slots = Arc::new(Semaphore::new(self.max_connections));
         loop {
             let accepted = tokio::select! {
-                accepted = self.next(&listener) => accepted,
+                accepted = next(&listener, &slots) => accepted,
                 () = stop.reached(Phase::Closing) => return,
             };
             match accepted {
@@ -98,17 +99,6 @@ impl Connections {
                     });
                 }
                 None => sleep(bounds::ACCEPT_PAUSE).await,
-            }
-        }
-    }
-
-    async fn next(&self, listener: &TcpListener) -> Option<(tokio::sync::OwnedSemaphorePermit, TcpStream, SocketAddr)> {
-        let slot = self.slots.clone().acquire_owned().await.ok()?;
-        match listener.accept().await {
-            Ok((stream, peer)) => Some((slot, stream, peer)),
-            Err(error) => {
-                tracing::warn!(error = ?error.to_string(), "a connection was not accepted");
-                None
             }
         }
     }
@@ -155,6 +145,18 @@ impl Connections {
         }
         if served.is_err() || stop.phase() == Phase::Serving {
             linger(connection.into_parts().io.into_inner()).await;
+        }
+    }
+}
+
+/// The next connection, once there is room for it.
+async fn next(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+    let slot = slots.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => Some((slot, stream, peer)),
+        Err(error) => {
+            tracing::warn!(error = ?error.to_string(), "a connection was not accepted");
+            None
         }
     }
 }

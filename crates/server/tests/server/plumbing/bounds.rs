@@ -75,19 +75,19 @@ fn a_head_that_does_not_come_ends_its_connection() {
 
 #[test]
 fn connections_over_the_bound_wait_and_are_served_when_one_ends() {
-    let server = Server::start(ServerOptions::default().env("VESTIBULE_HTTP__MAX_CONNECTIONS", "2"));
+    let server = Server::start(ServerOptions::default().env("VESTIBULE_HTTP__MAX_CONNECTIONS", "1"));
     let mut first = Connection::open(&server.public).expect("a connection");
-    let mut second = Connection::open(&server.management).expect("a connection");
-    let _ = first.send(&get("/livez")).expect("an answer").expect(200);
-    let _ = second.send(&get("/livez")).expect("an answer").expect(200);
+    first.send(&get("/livez")).expect("an answer").expect(200);
     let waiting = server.public.clone();
     let (told, hears) = std::sync::mpsc::channel();
-    let third = std::thread::spawn(move || {
+    let second = std::thread::spawn(move || {
         let answer = get("/livez").send(&waiting).status;
         let _ = told.send(());
         answer
     });
-    assert!(hears.recv_timeout(Duration::from_millis(300)).is_err(), "a third connection was served");
+    assert!(hears.recv_timeout(Duration::from_millis(300)).is_err(), "a second connection was served");
+    // Whoever fills the public listener does not lock the operator out.
+    get("/livez").send(&server.management).expect(200);
     drop(first);
-    assert_eq!(third.join().expect("an answer"), 200);
+    assert_eq!(second.join().expect("an answer"), 200);
 }
