@@ -18,6 +18,8 @@ pub(crate) const LOOKUP_BYTES: usize = 16 * 1024;
 pub(crate) const SEEN_USERS: usize = 1_024;
 /// Sessions of a user up to which the last state is remembered.
 pub(crate) const SEEN_SESSIONS: usize = 64;
+/// Milliseconds between two looks at which start of the server answers.
+pub(crate) const START_EVERY_MS: u64 = 250;
 /// Keys that one step of a walk asks for.
 pub(crate) const WALK_STEP: usize = 512;
 /// Steps of a walk that one look for expired users makes; the next look goes on behind them.

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use vestibule_core::{
     bounds::{AFTERLIFE_MS, MEMORY_ENDED, MEMORY_EVENTS},
     fault::Fault,
-    id::{UserTag, random},
+    id::UserTag,
     session::{PackedSession, command::Touch, command::TouchOutcome, transition},
     stats::Stats,
     time::Timestamp,
@@ -62,7 +62,7 @@ impl SeenUsers {
 
 /// What a change writes beside the user.
 #[derive(Debug, Default)]
-struct Writes {
+pub(crate) struct Writes {
     /// The user, where they change.
     user: bool,
     ended: Vec<PackedSession>,
@@ -73,6 +73,11 @@ struct Writes {
 }
 
 impl Writes {
+    /// The user alone, if they change.
+    pub(crate) fn user_if(changed: bool) -> Self {
+        Self { user: changed, ..Self::default() }
+    }
+
     fn of(effects: Effects, live_before: usize, live_after: usize) -> Self {
         // From large figures, because they only count up and stop at zero.
         const BASE: u64 = 1 << 32;
@@ -136,12 +141,13 @@ impl RedisStore {
     pub(crate) async fn note_use(&self, touch: Touch) -> Result<TouchOutcome, Fault> {
         let rule = |user: &mut UserAggregate| {
             let outcome = transition::touch(user, &touch);
-            (outcome, Writes { user: outcome == TouchOutcome::Touched, ..Writes::default() })
+            (outcome, Writes::user_if(outcome == TouchOutcome::Touched))
         };
         self.link.within(self.decide(touch.id.tag(), touch.at, None, rule)).await
     }
 
-    async fn decide<T>(
+    /// Applies a rule to the user as they are, and writes what it says.
+    pub(crate) async fn decide<T>(
         &self,
         tag: UserTag,
         now: Timestamp,
@@ -178,11 +184,11 @@ impl RedisStore {
 
     async fn read_user(&self, tag: UserTag) -> Result<Seen, Fault> {
         let value = self.link.read(redis::cmd("GET").arg(Key::user(tag))).await?;
-        seen_in(tag, value)
+        self.seen_in(tag, value)
     }
 
     async fn write(&self, seen: &Seen, user: &UserAggregate, writes: Writes, now: Timestamp) -> Result<Written, Fault> {
-        let stamp = if writes.user { random() } else { seen.stamp.unwrap_or_default() };
+        let stamp = if writes.user { self.stamp()? } else { seen.stamp.unwrap_or_default() };
         let tag = user.tag;
         let home = tag.home();
         let keys = [Key::user(tag), Key::ended(tag), Key::timeline(tag), Key::home_timeline(home), Key::figures(home)];
@@ -196,7 +202,7 @@ impl RedisStore {
         if matches!(answer, Value::Int(_)) {
             return if integer(&answer)? == 1 { Ok(Written::Done(stamp)) } else { Err(odd("a change was not answered by 1")) };
         }
-        let current = seen_in(tag, answer)?;
+        let current = self.seen_in(tag, answer)?;
         match repeated {
             true if current.stamp == Some(stamp) => Ok(Written::Done(stamp)),
             true => Err(Fault::Timeout),
@@ -224,6 +230,13 @@ impl RedisStore {
         arguments
     }
 
+    fn seen_in(&self, tag: UserTag, value: Value) -> Result<Seen, Fault> {
+        let Some(bytes) = crate::link::bytes(value)? else { return Ok(Seen::nobody(tag, true)) };
+        let stamp = user::header(&bytes)?.stamp;
+        let user = if self.believes(stamp)? { user::unpack(tag, &bytes)?.1 } else { UserAggregate::new(tag) };
+        Ok(Seen { stamp: Some(stamp), user, fresh: true })
+    }
+
     /// How long a user is kept: past the last deadline, so that expired and unknown can be told apart.
     fn ttl_ms(&self, user: &UserAggregate, now: Timestamp) -> u64 {
         let resting = if user.disabled { bounds::DISABLED_RETENTION_MS } else { self.retention_ms };
@@ -244,10 +257,4 @@ fn rule<C: UserCommand + Clone>(cx: &Context, command: C) -> impl Fn(&mut UserAg
 
 fn remember(stamp: Option<Stamp>, user: UserAggregate) -> Option<Seen> {
     (user.live.len() <= bounds::SEEN_SESSIONS).then_some(Seen { stamp, user, fresh: false })
-}
-
-fn seen_in(tag: UserTag, value: Value) -> Result<Seen, Fault> {
-    let Some(bytes) = crate::link::bytes(value)? else { return Ok(Seen::nobody(tag, true)) };
-    let (stamp, user) = user::unpack(tag, &bytes)?;
-    Ok(Seen { stamp: Some(stamp), user, fresh: true })
 }

@@ -1,5 +1,6 @@
 //! Every port of Vestibule on Redis 7.0 or later.
 //!
+//! [`RedisState`] is the fast side of [`vestibule_core::durable::Durable`]: a projection of a record, shared by all processes.
 //! [`RedisStore`] is authoritative: what it holds is all there is, and every process that uses the same server sees the same
 //! sessions. A user is one string with all their sessions in it, so the usual lookup is one plain read. A change decides
 //! here, by the pure rules of the core, and one script writes it if nobody else changed the user in between; nothing of a
@@ -15,9 +16,11 @@ mod key;
 mod link;
 mod script;
 mod session;
+mod state;
 mod store;
 mod user;
 mod walk;
 
 pub use link::{AddressError, RedisAddress, RedisNode};
+pub use state::RedisState;
 pub use store::{RedisOptions, RedisStore};

@@ -18,9 +18,12 @@ use vestibule_core::{
 };
 
 impl RedisStore {
-    async fn whole(&self, tag: UserTag) -> Result<Option<UserAggregate>, Fault> {
+    /// A user with all live sessions; `None` where nothing is known, or not from this start of the server.
+    pub(crate) async fn whole(&self, tag: UserTag) -> Result<Option<UserAggregate>, Fault> {
         let value = self.link.read(redis::cmd("GET").arg(Key::user(tag))).await?;
-        bytes(value)?.map(|value| Ok(user::unpack(tag, &value)?.1)).transpose()
+        let Some(value) = bytes(value)? else { return Ok(None) };
+        let (stamp, user) = user::unpack(tag, &value)?;
+        Ok(self.believes(stamp)?.then_some(user))
     }
 
     async fn ended(&self, tag: UserTag) -> Result<Vec<PackedSession>, Fault> {
@@ -29,20 +32,31 @@ impl RedisStore {
         strings(value)?.iter().map(session).collect()
     }
 
-    /// One read where the token is the current one of a session among the first.
-    async fn look_up(&self, tag: UserTag, digest: &TokenDigest, now: Timestamp) -> Result<FindOutcome, Fault> {
+    /// One read where the token is the current one of a session among the first; `None` where the user is not held.
+    pub(crate) async fn find_live(
+        &self,
+        tag: UserTag,
+        digest: &TokenDigest,
+        now: Timestamp,
+    ) -> Result<Option<FindOutcome>, Fault> {
         let mut ask = redis::cmd("GETRANGE");
         ask.arg(Key::user(tag)).arg(0).arg(bounds::LOOKUP_BYTES - 1);
         let part = bytes(self.link.read(&ask).await?)?.unwrap_or_default();
-        if part.is_empty() {
-            return Ok(FindOutcome::Unknown { user_known: false });
+        if part.is_empty() || !self.believes(user::header(&part)?.stamp)? {
+            return Ok(None);
         }
         if let Some(outcome) = user::find(tag, &part, digest, now)? {
-            return Ok(outcome);
+            return Ok(Some(outcome));
         }
         let whole = if part.len() < bounds::LOOKUP_BYTES { Some(user::unpack(tag, &part)?.1) } else { self.whole(tag).await? };
-        let Some(user) = whole else { return Ok(FindOutcome::Unknown { user_known: false }) };
-        match transition::find(&user, digest, now) {
+        Ok(whole.map(|user| transition::find(&user, digest, now)))
+    }
+
+    async fn look_up(&self, tag: UserTag, digest: &TokenDigest, now: Timestamp) -> Result<FindOutcome, Fault> {
+        let Some(outcome) = self.find_live(tag, digest, now).await? else {
+            return Ok(FindOutcome::Unknown { user_known: false });
+        };
+        match outcome {
             outcome @ FindOutcome::Unknown { .. } => {
                 let ended = self.ended(tag).await?;
                 let ended = ended.iter().rev().find(|session| digest.matches(session.digest().as_bytes()));

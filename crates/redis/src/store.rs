@@ -5,6 +5,7 @@ use crate::{
     change::SeenUsers,
     link::{Link, RedisAddress},
     script::Scripts,
+    state::Start,
 };
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -48,6 +49,8 @@ pub struct RedisStore {
     /// Where the next look for expired users goes on: a cursor of SCAN.
     pub(crate) hand: Arc<AtomicU64>,
     pub(crate) retention_ms: u64,
+    /// As a state under a record: which start of the server may be believed.
+    pub(crate) start: Option<Start>,
 }
 
 impl RedisStore {
@@ -62,6 +65,7 @@ impl RedisStore {
             seen: SeenUsers::default(),
             hand: Arc::default(),
             retention_ms: millis(options.history_retention),
+            start: None,
         })
     }
 

@@ -15,6 +15,10 @@ use vestibule_core::{
 };
 use vestibule_memory::{MemoryOptions, MemoryStore};
 
+/// How long the state may take of a call's deadline where a record can answer in its place.
+#[cfg(all(feature = "redis", feature = "postgres"))]
+const STATE_DEADLINE: Duration = Duration::from_millis(100);
+
 /// What a [`Vestibule`] is made of.
 pub struct Options {
     /// The keys, derived from the deployment's secret.
@@ -24,9 +28,10 @@ pub struct Options {
     /// The folder of the durable record; `None` keeps everything in memory, for tests and experiments.
     pub data_dir: Option<PathBuf>,
     /// A Postgres database that is the durable record instead: `postgres://user:password@host/database`. As the state is in
-    /// this process's memory, no other process may use the database.
+    /// this process's memory, no other process may use the database, unless the state is on Redis.
     pub database_url: Option<String>,
-    /// A Redis that holds everything, shared with every process that names it. Not together with a record yet.
+    /// A Redis, shared with every process that names it. Alone it holds everything; with a database it is the state under that
+    /// record, and then any number of processes may use both.
     #[cfg(feature = "redis")]
     pub redis: Option<vestibule_redis::RedisAddress>,
     /// Bytes of memory for users and sessions at most, about. Default 1 GiB.
@@ -80,9 +85,9 @@ pub enum OpenError {
     /// A data folder was given, but the library was built without the feature `sqlite`.
     #[error("a data folder needs the feature sqlite")]
     NoSqlite,
-    /// Redis and a record were given: Redis holds everything or nothing in this version.
-    #[error("Redis together with a record is not available yet: leave one of them out")]
-    RedisAndRecord,
+    /// Redis and a data folder were given: a file belongs to one process, Redis is shared by many.
+    #[error("a data folder belongs to one process, but Redis is shared by many: take a database, or no record")]
+    RedisAndFile,
     /// A database was given, but the library was built without the feature `postgres`.
     #[error("a database needs the feature postgres")]
     NoPostgres,
@@ -158,7 +163,8 @@ async fn join(options: &Options) -> Result<Stores, OpenError> {
     if let Some(address) = &options.redis {
         return match (&options.database_url, &options.data_dir) {
             (None, None) => on_redis(options, address.clone()).await,
-            _ => Err(OpenError::RedisAndRecord),
+            (Some(url), _) => on_both(options, address.clone(), url).await,
+            (None, Some(_)) => Err(OpenError::RedisAndFile),
         };
     }
     match (&options.database_url, &options.data_dir) {
@@ -183,14 +189,39 @@ fn in_memory(options: &Options) -> Stores {
     Stores { sessions: store.clone(), events: store.clone(), keys: store.clone(), deployment: store, durable: None }
 }
 
+#[cfg(all(feature = "redis", feature = "postgres"))]
+async fn on_both(options: &Options, address: vestibule_redis::RedisAddress, url: &str) -> Result<Stores, OpenError> {
+    use vestibule_redis::{RedisOptions, RedisState};
+    let record = vestibule_sql::PostgresRecord::open(url, vestibule_sql::PostgresOptions::default()).await?;
+    // The record answers in the state's place, so the state may not use up the time for it.
+    let state = RedisOptions { deadline: options.deadline.min(STATE_DEADLINE), ..RedisOptions::default() };
+    let state = Arc::new(RedisState::new(address, state)?);
+    let stores = join_state(options, record, state);
+    if let Some(durable) = &stores.durable {
+        durable.follow();
+    }
+    Ok(stores)
+}
+
+#[cfg(all(feature = "redis", not(feature = "postgres")))]
+async fn on_both(_: &Options, _: vestibule_redis::RedisAddress, _: &str) -> Result<Stores, OpenError> {
+    Err(OpenError::NoPostgres)
+}
+
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 fn over<R>(options: &Options, record: R) -> Stores
 where
     R: vestibule_core::record::Record + 'static,
 {
-    use vestibule_memory::MemoryState;
+    join_state(options, record, Arc::new(vestibule_memory::MemoryState::new(options.memory_limit)))
+}
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+fn join_state<R>(options: &Options, record: R, state: Arc<dyn vestibule_core::record::State>) -> Stores
+where
+    R: vestibule_core::record::Record + 'static,
+{
     let record = Arc::new(record);
-    let state = Arc::new(MemoryState::new(options.memory_limit));
     let durable = Durable::new(record.clone(), state, options.deadline);
     Stores {
         sessions: Arc::new(durable.clone()),

@@ -4,4 +4,5 @@ mod conformance;
 mod counts;
 mod faults;
 mod model;
+mod state;
 mod support;

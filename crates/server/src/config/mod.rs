@@ -136,12 +136,7 @@ impl Config {
         if url.topology != Topology::Single {
             return Some("Redis is one server in this release: Sentinel and Cluster come with a later one");
         }
-        if url.tls {
-            return Some("TLS to Redis comes with a later release; until then redis:// by a private network or a tunnel");
-        }
-        (self.record != Record::None).then_some(
-            "a record behind Redis comes with a later release; leave out the database (DATABASE_URL) or Redis (REDIS_URL)",
-        )
+        url.tls.then_some("TLS to Redis comes with a later release; until then redis:// by a private network or a tunnel")
     }
 
     fn read(reader: &mut Reader, has_file: bool) -> Self {

@@ -3,7 +3,7 @@
 use serde_json::json;
 use vestibule_testkit::{
     bounds::START,
-    process::{Redis, Response, Server, ServerOptions, delete, free_port, get, post, wait_for},
+    process::{Postgres, Redis, Response, Server, ServerOptions, delete, get, post, wait_for},
 };
 
 const SECRET: &str = "a secret that both servers have in common 1234567890";
@@ -73,8 +73,24 @@ fn what_comes_later_is_named_at_the_start() {
         let refused = Server::try_start(ServerOptions::default().env("REDIS_URL", url)).expect_err("it must not start");
         assert!(refused.stderr.contains(says), "{}", refused.stderr);
     }
-    let url = format!("redis://127.0.0.1:{}", free_port());
-    let both = ServerOptions::default().env("REDIS_URL", &url).env("DATABASE_URL", "postgres://h/db");
-    let refused = Server::try_start(both).expect_err("it must not start");
-    assert!(refused.stderr.contains("a record behind Redis"), "{}", refused.stderr);
+}
+
+/// With a record nothing is lost with Redis: neither a session nor its end.
+#[test]
+fn a_record_outlives_redis() {
+    let (redis, postgres) = (Redis::start(), Postgres::shared());
+    let url = postgres.database();
+    let one = Server::start(over(&redis).env("DATABASE_URL", &url));
+    let two = Server::start(over(&redis).env("DATABASE_URL", &url));
+    let token = text(&create(&one), "token");
+    assert_eq!(validate(&two, &token).status, 200);
+    redis.kill();
+    assert_eq!(validate(&two, &token).status, 200, "the record answers");
+    let ended = delete("/v1/users/ada/sessions").bearer(&two.key).send(&two.management);
+    assert_eq!(ended.status, 200, "{ended:?}");
+    let refused = wait_for(START, || Some(validate(&one, &token)).filter(|answer| answer.status == 401));
+    assert!(refused.is_some(), "an end was not heard of");
+    redis.restart();
+    assert_eq!(validate(&one, &token).status, 401);
+    assert_eq!(validate(&two, &text(&create(&one), "token")).status, 200);
 }

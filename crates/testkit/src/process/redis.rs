@@ -61,7 +61,7 @@ impl Redis {
         self.program.lock().unwrap_or_else(PoisonError::into_inner).kill();
     }
 
-    /// Starts it again, empty, on the same port.
+    /// Starts it again on the same port, with what its command SAVE last kept, if it was ever sent.
     ///
     /// # Panics
     /// Where it does not start in time.

@@ -6,5 +6,7 @@ mod axum;
 mod node;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(all(feature = "redis", feature = "postgres"))]
+mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
