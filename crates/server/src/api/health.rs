@@ -58,6 +58,7 @@ struct Look {
     at: Instant,
     stats: Result<Stats, &'static str>,
     record_faults: u64,
+    state_faults: u64,
 }
 
 /// What is known of the server's health.
@@ -96,6 +97,7 @@ impl Health {
             at: Instant::now(),
             stats: stats.map_err(|fault| fault.class()),
             record_faults: vestibule.durable.as_ref().map_or(0, vestibule::durable::Durable::record_faults),
+            state_faults: vestibule.durable.as_ref().map_or(0, vestibule::durable::Durable::state_faults),
         };
         self.looks.send_replace(Some(look));
         let report = self.report();
@@ -122,8 +124,12 @@ impl Health {
             true => counted,
             false => Status::Ok,
         };
-        // With a record the state is memory of this process, which cannot be away.
-        let store = if has_record { Status::Ok } else { counted };
+        // With a record the state is memory of this process, which cannot be away, or Redis, in whose place the record answers.
+        let store = match has_record {
+            true if look.as_ref().is_some_and(|look| look.state_faults > 0) => Status::Degraded,
+            true => Status::Ok,
+            false => counted,
+        };
         let sessions = if fault.is_none() { Status::Ok } else { Status::Degraded };
         // Without the record validations are answered from the state: that is less, not nothing.
         let status = store.max(record.min(Status::Degraded)).max(sessions);

@@ -86,6 +86,8 @@ fn a_record_outlives_redis() {
     assert_eq!(validate(&two, &token).status, 200);
     redis.kill();
     assert_eq!(validate(&two, &token).status, 200, "the record answers");
+    let flagged = || get("/health/store").bearer(&two.key).send(&two.management).text().contains("degraded").then_some(());
+    assert!(wait_for(START, flagged).is_some(), "health does not say so");
     let ended = delete("/v1/users/ada/sessions").bearer(&two.key).send(&two.management);
     assert_eq!(ended.status, 200, "{ended:?}");
     let refused = wait_for(START, || Some(validate(&one, &token)).filter(|answer| answer.status == 401));
