@@ -41,7 +41,6 @@ async fn the_usual_validate_is_one_command() {
         let digest = session.digest();
         scene.sessions.find(session.id().tag(), digest, scene.now()).await.expect("find answers");
     }
-    // P1
     counted(&server, &[("getrange", 10)]);
 }
 

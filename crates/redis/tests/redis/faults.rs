@@ -59,6 +59,7 @@ async fn what_one_process_ended_no_other_one_revives() {
     assert_eq!(two.list(&ada).await.len(), 1);
 }
 
+/// O12: and one that forgot the scripts is told them again.
 #[tokio::test]
 async fn an_emptied_server_is_believed() {
     let server = Redis::start();

@@ -3,6 +3,7 @@
 mod conformance;
 mod counts;
 mod faults;
+mod memory;
 mod model;
 mod state;
 mod support;
