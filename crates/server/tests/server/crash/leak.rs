@@ -105,11 +105,26 @@ fn use_sessions(server: &Server, secrets: &mut Secrets) -> Vec<String> {
         secrets.add("CSRF token", &session.csrf);
         backend.validate(&session.token).expect(200);
     }
+    hand_on(&mut backend, &bob.id, secrets);
     backend.try_end(&other.id).expect("it is up").expect(204);
     backend.validate(&other.token).expect(401);
     // A token with one letter changed is as near to a secret as garbage gets.
     backend.validate(&bob.token.replacen("vs_", "vs-", 1)).expect(401);
     vec![bob.id, other.id]
+}
+
+/// Rotates, steps up, shares and hands off: each makes a secret that is shown once.
+fn hand_on(backend: &mut Backend, id: &str, secrets: &mut Secrets) {
+    let mut ask = |path: &str, body: Value, status: u16| {
+        let request = post(&format!("/v1/sessions/{path}")).json(&body);
+        backend.send(request).expect("it is up").expect(status).json()
+    };
+    secrets.add_session(&ask(&format!("{id}/rotate"), json!({}), 200));
+    secrets.add_session(&ask(&format!("{id}/step-up"), json!({"mfa": true}), 200));
+    secrets.add("share's token", &text(&ask(&format!("{id}/share"), json!({"scope": ["read"], "ttl": "5m"}), 201)["token"]));
+    let code = text(&ask(&format!("{id}/handoff"), json!({}), 201)["code"]);
+    secrets.add("hand-off code", &code);
+    secrets.add_session(&ask("redeem", json!({"code": code}), 201));
 }
 
 // S2, S91
