@@ -86,7 +86,7 @@ impl<X: Beside> Held<X> {
     /// Gives back what a list took to grow; one item in eight may stay spare, so that long lists are not copied each time.
     fn trim(&mut self) {
         let live = &mut self.user.live;
-        if live.capacity() - live.len() > live.len() / 8 {
+        if live.spilled() && live.capacity() - live.len() > live.len() / 8 {
             live.shrink_to_fit();
         }
     }
@@ -94,7 +94,7 @@ impl<X: Beside> Held<X> {
     fn bytes(&self) -> usize {
         let user = &self.user;
         let packed: usize = user.live.iter().map(packed_bytes).sum();
-        let list = if user.live.capacity() == 0 { 0 } else { user.live.capacity() * size_of::<PackedSession>() + PER_BLOCK };
+        let list = if user.live.spilled() { user.live.capacity() * size_of::<PackedSession>() + PER_BLOCK } else { 0 };
         let name = user.user_id.as_ref().map_or(0, |id| id.as_str().len() + PER_BLOCK);
         let handoffs = user.handoffs.as_ref().map_or(0, |handoffs| handoffs.capacity() * size_of::<Handoff>() + 2 * PER_BLOCK);
         size_of::<Self>() + PER_SLOT + packed + list + name + handoffs + self.beside.bytes()

@@ -158,7 +158,7 @@ impl Step<'_> {
             except.contains(&session.id()) && parent_of(session).is_none_or(|parent| except.contains(&parent))
         });
         if gone.is_empty() {
-            self.user.live = kept;
+            self.user.live = kept.into();
             return 0;
         }
         for session in &gone {

@@ -24,6 +24,10 @@ pub struct Handoff {
     pub redeemed: Option<SessionId>,
 }
 
+/// The live sessions of one user. One stands inside the aggregate: most users have no more, and a lookup that follows no pointer to
+/// a list is a cache miss shorter.
+pub type LiveSessions = smallvec::SmallVec<[PackedSession; 1]>;
+
 /// A user with all their live sessions: at most [`crate::bounds::LIVE_SESSIONS`].
 ///
 /// A clone shares the packed sessions, so it costs one pointer per session.
@@ -48,7 +52,7 @@ pub struct UserAggregate {
     /// Their account; filled in by a store only for commands that need it.
     pub account: Option<Box<Account>>,
     /// Sessions that have not ended, in the order of their creation. Expired ones stay until the next change.
-    pub live: Vec<PackedSession>,
+    pub live: LiveSessions,
 }
 
 impl UserAggregate {
@@ -65,7 +69,7 @@ impl UserAggregate {
             last_login_at: Timestamp::ZERO,
             handoffs: None,
             account: None,
-            live: Vec::new(),
+            live: LiveSessions::new(),
         }
     }
 

@@ -24,7 +24,8 @@ async fn set(server: &Redis) -> (RedisState, UserAggregate, PackedSession, Scene
     state.look().await.expect("the server is there");
     let scene = Scene::new(Harness::of(std::sync::Arc::new(MemoryStore::default())));
     let session = scene.login(&scene.person()).await;
-    let user = UserAggregate { revision: 5, live: vec![session.clone()], ..UserAggregate::new(session.id().tag()) };
+    let user =
+        UserAggregate { revision: 5, live: [session.clone()].into_iter().collect(), ..UserAggregate::new(session.id().tag()) };
     (state, user, session, scene)
 }
 
@@ -47,7 +48,7 @@ async fn only_a_newer_revision_is_taken_over_and_uses_stay() {
     assert_eq!((held.revision, held.live[0].last_seen_at()), (6, touch.at));
     let stranger = Touch { id: SessionId::generate(UserTag::anonymous()), ..touch };
     assert_eq!(state.touch(stranger).await, Ok(None));
-    let ended = UserAggregate { revision: 7, live: Vec::new(), ..user.clone() };
+    let ended = UserAggregate { revision: 7, live: Default::default(), ..user.clone() };
     assert_eq!(project(&state, &ended).await, Projected::Applied);
     assert_eq!(project(&state, &newer).await, Projected::Older, "an old projection revives nothing");
     let found = state.find(user.tag, session.digest(), scene.now()).await;

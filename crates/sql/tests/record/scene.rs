@@ -113,7 +113,7 @@ impl Scene {
         self.open();
         let sessions = self.load(tag).await.user.live;
         assert_eq!(sessions.len() as u64, count);
-        sessions
+        sessions.into_vec()
     }
 
     pub(crate) async fn history(&self, tag: UserTag) -> Vec<PackedSession> {
