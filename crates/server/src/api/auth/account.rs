@@ -122,7 +122,7 @@ pub(super) async fn login(
 
 pub(super) async fn logout(State(server): Shared, visit: Visit) -> Result<Response, Problem> {
     let forgotten = || forgetting(StatusCode::NO_CONTENT.into_response(), &server);
-    let valid = match visit.session(&server).await {
+    let valid = match visit.session_to_end(&server).await {
         Ok(valid) => valid,
         // Nobody is logged in any more: the browser may forget all the same.
         Err(problem) if problem.code() == ProblemCode::Unauthenticated => return Ok(forgotten()),

@@ -120,11 +120,20 @@ impl Visit {
 
     /// The session behind the cookie. Unsafe methods need its CSRF token.
     async fn session(&self, server: &Server) -> Result<ValidSession, Problem> {
+        self.session_of(server, Client { ip: self.ip, user_agent: self.user_agent.as_deref() }).await
+    }
+
+    /// As [`Self::session`], wherever the request comes from: nobody gains anything by ending a session.
+    async fn session_to_end(&self, server: &Server) -> Result<ValidSession, Problem> {
+        self.session_of(server, Client::default()).await
+    }
+
+    async fn session_of(&self, server: &Server, client: Client<'_>) -> Result<ValidSession, Problem> {
         let presented = Presented {
             token: self.token.as_deref().unwrap_or_default(),
             csrf_token: self.csrf_token.as_deref(),
             demands_csrf: !is_safe_method(self.method.as_str()),
-            client: Client { ip: self.ip, user_agent: self.user_agent.as_deref() },
+            client,
             activity: None,
             request_id: self.request_id.as_deref(),
         };

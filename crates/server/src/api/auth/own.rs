@@ -12,7 +12,7 @@ use serde_json::json;
 use vestibule::{
     http::problem::{Problem, ProblemCode},
     id::SessionId,
-    session::{EndReason, Session, command::GetOutcome},
+    session::{EndReason, Session, SessionKind, command::GetOutcome},
 };
 
 /// A session in its user's list.
@@ -23,10 +23,16 @@ struct OwnSession {
     current: bool,
 }
 
+/// All sessions of the user. A share was given to somebody else, who sees no more than that share.
 pub(super) async fn list(State(server): Shared, visit: Visit) -> Result<Response, Problem> {
     let valid = visit.session(&server).await?;
-    let (now, store) = (server.vestibule.sessions.clock().now(), server.vestibule.sessions.store());
-    let sessions = store.list(valid.id().tag(), now).await.map_err(|fault| unavailable(&fault))?;
+    let sessions = match valid.packed().kind() {
+        SessionKind::Share => vec![valid.packed().clone()],
+        _ => {
+            let (now, store) = (server.vestibule.sessions.clock().now(), server.vestibule.sessions.store());
+            store.list(valid.id().tag(), now).await.map_err(|fault| unavailable(&fault))?
+        }
+    };
     let own = |session: Session| -> Result<OwnSession, Problem> {
         let current = session.id == valid.id();
         Ok(OwnSession { session: super::body_of(&server, session)?, current })

@@ -78,7 +78,32 @@ fn an_old_proof_of_identity_ends_no_other_session() {
     let _ = browser.send(delete(&format!("/auth/sessions/{}", text(&old["session"], "id")))).expect(204);
 }
 
-/// S48, S49: neither a share nor an impersonation ends sessions or changes a password.
+/// S48: whoever was given a share sees that share and no other session, and can do nothing unsafe with it.
+#[test]
+fn a_share_sees_itself_alone() {
+    let server = Server::start(ServerOptions::default());
+    let own = create(&server, &json!({"user_id": "ada", "data": {"private": true}}));
+    let path = format!("/v1/sessions/{}/share", text(&own["session"], "id"));
+    let share = super::manage(&server, post(&path).json(&json!({"scope": ["read"], "ttl": "5m"}))).expect(201).json();
+    let token = text(&share, "token");
+    let listed = get("/auth/sessions").cookie(COOKIE, token).send(&server.public).expect(200).json();
+    let sessions = listed["sessions"].as_array().expect("a list");
+    assert_eq!((sessions.len(), &sessions[0]["id"]), (1, &share["session"]["id"]), "{listed}");
+    for request in [
+        delete(&format!("/auth/sessions/{}", text(&own["session"], "id"))),
+        delete("/auth/sessions"),
+        post("/auth/password").json(&json!({"current_password": "x", "new_password": "seven green parrots sing"})),
+    ] {
+        for request in
+            [request.clone().cookie(COOKIE, token), request.cookie(COOKIE, token).header(CSRF, text(&own, "csrf_token"))]
+        {
+            request.send(&server.public).expect(403);
+        }
+    }
+    assert!(is_valid(&server, text(&own, "token")));
+}
+
+/// S49: an impersonation neither ends sessions nor changes a password.
 #[test]
 fn who_is_not_the_user_decides_nothing_for_them() {
     let server = Server::start(ServerOptions::default());
@@ -130,4 +155,20 @@ fn an_ipv6_network_is_one_address() {
     let token = text(&created, "token");
     assert_eq!(validate(&server, &json!({"token": token, "ip": "2001:db8:1:2:ffff::9"})).status, 200);
     assert_eq!(validate(&server, &json!({"token": token, "ip": "2001:db8:1:3::1"})).code(), "ip_mismatch");
+}
+
+/// A logout works from anywhere, whatever the binding says: nobody gains anything by it.
+#[test]
+fn a_bound_session_is_ended_from_anywhere() {
+    for mode in ["step_up", "strict"] {
+        let server = Server::start(ServerOptions::default().env("VESTIBULE_SESSIONS__IP_BINDING", mode));
+        let created = create(&server, &json!({"user_id": "ada", "ip": "192.0.2.10"}));
+        let mut browser = Browser::new(&server);
+        browser.cookie = Some(text(&created, "token").to_owned());
+        browser.csrf_token = text(&created, "csrf_token").to_owned();
+        let answer = browser.send(post("/auth/logout")).expect(204);
+        assert_eq!(answer.cookie(COOKIE), Some(""));
+        let listed = super::manage(&server, get("/v1/users/ada/sessions")).expect(200).json();
+        assert_eq!(listed["sessions"], json!([]), "{mode}");
+    }
 }

@@ -85,7 +85,8 @@ fn a_slow_writer_never_revives_a_session() {
             Request::new("PATCH", &format!("/v1/sessions/{id}/data")).json(&json!({"n": round})),
             post(&format!("/v1/sessions/{id}/activity")).json(&json!({"activity": "/late"})),
             post(&format!("/v1/sessions/{id}/extend")).json(&json!({})),
-            post("/v1/sessions/validate").json(&json!({"token": created["token"]})),
+            Request::new("PATCH", &format!("/v1/sessions/{id}")).json(&json!({"roles": ["late"]})),
+            post(&format!("/v1/sessions/{id}/rotate")),
         ];
         let write = writes[round % writes.len()].clone().bearer(&server.key);
         let revoke = delete(&format!("/v1/sessions/{id}")).bearer(&server.key);
