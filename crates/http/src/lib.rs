@@ -15,6 +15,7 @@ pub mod json;
 pub mod origin;
 pub mod problem;
 pub mod proxy;
+pub mod request_id;
 pub mod requirements;
 pub mod session_layer;
 pub mod token_header;

@@ -10,11 +10,12 @@ use vestibule_core::bounds::REQUEST_ID_BYTES;
 use vestibule_core::session::service::validate::ValidSession;
 
 use crate::headers::{ACTOR, EMPTY, MFA, NO_STORE, REQUEST_ID, ROLES, SESSION, Single, USER, single};
+use crate::request_id;
 
 static TRUE: HeaderValue = HeaderValue::from_static("true");
 static FALSE: HeaderValue = HeaderValue::from_static("false");
 
-/// Names the request: the proxy's own word where it is usable, else random.
+/// Names the request: the proxy's own word where it is usable, else a fresh name.
 pub(super) struct RequestId(HeaderValue);
 
 impl RequestId {
@@ -24,7 +25,7 @@ impl RequestId {
         match (single(headers, &REQUEST_ID), headers.get(&REQUEST_ID)) {
             // A clone shares the bytes.
             (Single::One(text), Some(value)) if is_usable(text) => Self(value.clone()),
-            _ => Self(random()),
+            _ => Self(fresh()),
         }
     }
 
@@ -33,9 +34,8 @@ impl RequestId {
     }
 }
 
-fn random() -> HeaderValue {
-    let number = u128::from_be_bytes(vestibule_core::id::random());
-    HeaderValue::try_from(format!("{number:032x}")).unwrap_or_else(|_| EMPTY.clone())
+fn fresh() -> HeaderValue {
+    HeaderValue::from_bytes(&request_id::fresh()).unwrap_or_else(|_| EMPTY.clone())
 }
 
 /// 200 with the identity of the session.

@@ -35,8 +35,8 @@ use vestibule::{
         forward_auth::{ProxyConfig, ProxyEndpoints},
         headers::{NO_STORE, REQUEST_ID},
         problem::{self, Problem, ProblemCode},
+        request_id,
     },
-    id,
     key::Keys,
 };
 
@@ -111,7 +111,7 @@ struct RequestId(Box<str>);
 /// Gives a request its id, which the caller may choose, and its answer that id and the word that no cache may keep it.
 async fn stamp(mut request: Request, next: Next) -> Response {
     let chosen = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|text| is_request_id(text));
-    let fresh = || format!("{:032x}", u128::from_be_bytes(id::random())).into();
+    let fresh = || String::from_utf8_lossy(&request_id::fresh()).into();
     let request_id: Box<str> = chosen.map_or_else(fresh, Into::into);
     request.extensions_mut().insert(RequestId(request_id.clone()));
     let mut response = problem::stamp(next.run(request).await, &request_id);

@@ -13,7 +13,7 @@ use axum::{
     response::Response,
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::{
     convert::Infallible,
     future::poll_fn,
@@ -22,7 +22,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -30,7 +30,7 @@ use tokio::{
     io::AsyncWrite as _,
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt as _};
@@ -40,6 +40,7 @@ use vestibule::http::json::BodyLimit;
 #[derive(Clone)]
 pub(super) struct Connections {
     http: http1::Builder,
+    header_timeout: Duration,
     body_limit: BodyLimit,
     /// Connections of one listener at most. Each has its own bound: whoever fills the public one must not lock the operator out.
     max_connections: usize,
@@ -52,13 +53,14 @@ impl Connections {
         let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         let header_limit = bytes(config.header_limit);
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(config.header_timeout)
+        // hyper's own timer would be armed and taken down again for each request; see `Head`.
+        http.header_read_timeout(None)
             .max_header_size(header_limit)
             .max_buf_size(header_limit.max(bounds::BUFFER))
             .max_headers(bounds::HEADERS);
         Self {
             http,
+            header_timeout: config.header_timeout,
             body_limit: BodyLimit(bytes(config.body_limit)),
             max_connections: bytes(config.max_connections).min(Semaphore::MAX_PERMITS),
             open: TaskTracker::new(),
@@ -111,26 +113,32 @@ impl Connections {
     {
         // Answers are small and whole: waiting for more to send along costs 40 ms with a client that delays its ACK.
         let _ = stream.set_nodelay(true);
-        let Self { mut http, body_limit, mut stop, .. } = self;
-        let begun = Arc::new(AtomicBool::new(false));
-        let seen = begun.clone();
+        let Self { mut http, header_timeout, body_limit, mut stop, .. } = self;
+        let head = Arc::new(Head::new());
+        let heard = head.clone();
         let handler = service_fn(move |request: hyper::Request<Incoming>| {
-            seen.store(true, Ordering::Relaxed);
+            heard.arrived();
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(body_limit);
-            Box::pin(service.clone().oneshot(request))
+            let (answer, heard) = (service.clone().oneshot(request), heard.clone());
+            Box::pin(async move {
+                let answer = answer.await;
+                heard.awaited();
+                answer
+            })
         });
         let was_draining = stop.phase() >= Phase::Draining;
         http.keep_alive(!was_draining);
         let mut connection = http.serve_connection(TokioIo::new(stream), handler);
         let served = tokio::select! {
             served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => served,
+            () = head.late(header_timeout) => return,
             () = stop.reached(Phase::Draining), if !was_draining => {
                 Pin::new(&mut connection).graceful_shutdown();
                 let is_fresh = async {
                     sleep(bounds::FIRST_REQUEST).await;
-                    if begun.load(Ordering::Relaxed) {
+                    if head.has_begun() {
                         std::future::pending::<()>().await;
                     }
                 };
@@ -145,6 +153,53 @@ impl Connections {
         }
         if served.is_err() || stop.phase() == Phase::Serving {
             linger(connection.into_parts().io.into_inner()).await;
+        }
+    }
+}
+
+/// Whether a connection keeps us waiting for the head of its next request.
+///
+/// A request costs two stores; the one timer of the connection looks at them when it rings. So a head that is late is noticed
+/// between one and two timeouts after it was first awaited.
+struct Head {
+    opened: Instant,
+    /// Milliseconds after `opened`, plus one; zero while a request is being answered.
+    awaited: AtomicU64,
+    begun: AtomicBool,
+}
+
+impl Head {
+    fn new() -> Self {
+        Self { opened: Instant::now(), awaited: AtomicU64::new(1), begun: AtomicBool::new(false) }
+    }
+
+    /// It is here.
+    fn arrived(&self) {
+        self.begun.store(true, Ordering::Relaxed);
+        self.awaited.store(0, Ordering::Relaxed);
+    }
+
+    /// The answer is made: the next one may come.
+    fn awaited(&self) {
+        let since = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        self.awaited.store(since + 1, Ordering::Relaxed);
+    }
+
+    fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Returns once a head has been awaited for longer than this.
+    async fn late(&self, timeout: Duration) {
+        loop {
+            let deadline = match self.awaited.load(Ordering::Relaxed) {
+                0 => Instant::now() + timeout,
+                awaited => self.opened + Duration::from_millis(awaited - 1) + timeout,
+            };
+            if deadline <= Instant::now() {
+                return;
+            }
+            sleep_until(deadline).await;
         }
     }
 }
