@@ -32,3 +32,5 @@ pub(crate) const RECONNECT_MS: (u64, u64) = (20, 500);
 pub(crate) const RECONNECT_TRIES: usize = 4;
 /// Milliseconds after which a peer that acknowledges nothing counts as gone.
 pub(crate) const PEER_SILENCE_MS: u64 = 1_000;
+/// Milliseconds between two questions to a master whether it still is one, and to a Sentinel whether it is still there.
+pub(crate) const CHECK_MS: u64 = 500;

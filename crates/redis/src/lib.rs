@@ -6,8 +6,9 @@
 //! here, by the pure rules of the core, and one script writes it if nobody else changed the user in between; nothing of a
 //! rule is written twice. `docs/keyspace.md` specifies every key.
 //!
-//! Deliberately absent: rules, clocks, Sentinel and Cluster connections, TLS.
+//! Deliberately absent: rules, clocks, Cluster connections, TLS.
 
+mod address;
 pub mod bounds;
 mod change;
 mod deployment;
@@ -15,12 +16,13 @@ mod event;
 mod key;
 mod link;
 mod script;
+mod sentinel;
 mod session;
 mod state;
 mod store;
 mod user;
 mod walk;
 
-pub use link::{AddressError, RedisAddress, RedisNode};
+pub use address::{AddressError, RedisAddress, RedisNode};
 pub use state::RedisState;
 pub use store::{RedisOptions, RedisStore};

@@ -1,91 +1,19 @@
 //! The one way to the server: a connection that mends itself, one deadline per call, and faults that say what they mean.
 
-use crate::{bounds, key::Key, script::Script};
+use crate::{
+    address::{Place, RedisAddress},
+    bounds,
+    key::Key,
+    script::Script,
+    sentinel::Supervisor,
+};
 use redis::{
-    Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, Pipeline, RedisConnectionInfo, RedisError,
-    Value,
-    aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
+    Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, RedisResult, Value,
+    aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
     io::tcp::TcpSettings,
 };
-use std::{borrow::Cow, fmt, future::Future, time::Duration};
+use std::{borrow::Cow, fmt, future::Future, sync::Arc, time::Duration};
 use vestibule_core::fault::Fault;
-
-/// Where a Redis is: `redis://user:password@host:port/database`, `unix:/path` or `redis+unix:/path`. Never shown, since it may
-/// hold a password.
-#[derive(Clone)]
-pub struct RedisAddress(ConnectionInfo);
-
-impl fmt::Debug for RedisAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RedisAddress(redacted)")
-    }
-}
-
-/// Why an address is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AddressError {
-    /// It cannot be read.
-    #[error("expected redis://user:password@host:port/database or unix:/path")]
-    Malformed,
-    /// It asks for TLS.
-    #[error("TLS to Redis is not available yet")]
-    Tls,
-}
-
-/// A server and who is to be there, in parts.
-#[derive(Clone, Default)]
-pub struct RedisNode<'a> {
-    /// Host name or address.
-    pub host: &'a str,
-    /// Port.
-    pub port: u16,
-    /// User; `None` is the default one.
-    pub user: Option<&'a str>,
-    /// Password.
-    pub password: Option<&'a str>,
-    /// Number of the database. Default 0.
-    pub database: u64,
-}
-
-impl fmt::Debug for RedisNode<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RedisNode({}:{})", self.host, self.port)
-    }
-}
-
-impl RedisAddress {
-    /// An address from its parts, which need no escapes.
-    ///
-    /// # Errors
-    /// [`AddressError::Malformed`].
-    pub fn of(node: &RedisNode<'_>) -> Result<Self, AddressError> {
-        let database = i64::try_from(node.database).map_err(|_| AddressError::Malformed)?;
-        let mut settings = RedisConnectionInfo::default().set_db(database);
-        if let Some(user) = node.user {
-            settings = settings.set_username(user);
-        }
-        if let Some(password) = node.password {
-            settings = settings.set_password(password);
-        }
-        let info = (node.host, node.port).into_connection_info().map_err(|_| AddressError::Malformed)?;
-        Ok(Self(info.set_redis_settings(settings)))
-    }
-
-    /// Reads an address.
-    ///
-    /// # Errors
-    /// [`AddressError`].
-    pub fn parse(text: &str) -> Result<Self, AddressError> {
-        if text.starts_with("rediss:") || text.starts_with("valkeys:") {
-            return Err(AddressError::Tls);
-        }
-        let info = text.into_connection_info().map_err(|_| AddressError::Malformed)?;
-        match info.addr() {
-            ConnectionAddr::TcpTls { .. } => Err(AddressError::Tls),
-            _ => Ok(Self(info)),
-        }
-    }
-}
 
 /// What a lost answer means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,11 +24,37 @@ pub(crate) enum Call {
     Write,
 }
 
+/// Why there is no answer.
+pub(crate) enum Failure {
+    /// The command did not leave, or the server refused it before it did anything.
+    NotSent(Fault),
+    /// The server or the connection says so.
+    Answered(RedisError),
+}
+
+impl Failure {
+    fn fault(self, call: Call) -> Fault {
+        match self {
+            Self::NotSent(fault) => fault,
+            Self::Answered(error) => fault(&error, call),
+        }
+    }
+}
+
 /// A connection shared by all calls.
 #[derive(Clone)]
 pub(crate) struct Link {
-    connection: ConnectionManager,
+    route: Route,
     deadline: Duration,
+}
+
+/// How calls get there.
+#[derive(Clone)]
+enum Route {
+    /// To one server.
+    Single(ConnectionManager),
+    /// To whichever server the Sentinels name.
+    Sentinels(Arc<Supervisor>),
 }
 
 impl fmt::Debug for Link {
@@ -109,22 +63,32 @@ impl fmt::Debug for Link {
     }
 }
 
+/// A half-open connection would else swallow calls until the system's own limit, a quarter of an hour.
+pub(crate) fn tcp_settings() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true).set_user_timeout(Duration::from_millis(bounds::PEER_SILENCE_MS))
+}
+
+/// Connects with the first call.
+fn one_server(info: ConnectionInfo) -> RedisResult<ConnectionManager> {
+    let client = Client::open(info.set_tcp_settings(tcp_settings()))?;
+    let (first, last) = bounds::RECONNECT_MS;
+    let config = ConnectionManagerConfig::new()
+        .set_min_delay(Duration::from_millis(first))
+        .set_max_delay(Duration::from_millis(last))
+        .set_number_of_retries(bounds::RECONNECT_TRIES)
+        .set_connection_timeout(Some(Duration::from_millis(bounds::PEER_SILENCE_MS)))
+        .set_response_timeout(None);
+    ConnectionManager::new_lazy_with_config(client, config)
+}
+
 impl Link {
-    /// A link that connects with its first call. Needs a tokio runtime.
+    /// A link that connects in the background or with its first call. Needs a tokio runtime.
     pub(crate) fn new(address: RedisAddress, deadline: Duration) -> Result<Self, Fault> {
-        // A half-open connection would else swallow calls until the system's own limit, a quarter of an hour.
-        let silence = Duration::from_millis(bounds::PEER_SILENCE_MS);
-        let settings = TcpSettings::default().set_nodelay(true).set_user_timeout(silence);
-        let client = Client::open(address.0.set_tcp_settings(settings)).map_err(|error| fault(&error, Call::Read))?;
-        let (first, last) = bounds::RECONNECT_MS;
-        let config = ConnectionManagerConfig::new()
-            .set_min_delay(Duration::from_millis(first))
-            .set_max_delay(Duration::from_millis(last))
-            .set_number_of_retries(bounds::RECONNECT_TRIES)
-            .set_connection_timeout(Some(silence))
-            .set_response_timeout(None);
-        let connection = ConnectionManager::new_lazy_with_config(client, config).map_err(|error| fault(&error, Call::Read))?;
-        Ok(Self { connection, deadline })
+        let route = match address.0 {
+            Place::Single(info) => Route::Single(one_server(info).map_err(|error| fault(&error, Call::Read))?),
+            Place::Sentinels(place) => Route::Sentinels(Arc::new(Supervisor::new(place))),
+        };
+        Ok(Self { route, deadline })
     }
 
     /// Bounds a whole call, however many trips it takes.
@@ -142,20 +106,40 @@ impl Link {
 
     /// Asks several things in one trip.
     pub(crate) async fn read_all(&self, commands: &Pipeline) -> Result<Vec<Value>, Fault> {
-        let mut connection = self.connection.clone();
-        let answers = connection.req_packed_commands(commands, 0, commands.len()).await;
-        let answers = answers.map_err(|error| fault(&error, Call::Read))?;
+        let answers = match &self.route {
+            Route::Single(connection) => {
+                let answers = connection.clone().req_packed_commands(commands, 0, commands.len()).await;
+                answers.map_err(Failure::Answered)
+            }
+            Route::Sentinels(supervisor) => {
+                let send = |mut connection: MultiplexedConnection| async move {
+                    connection.req_packed_commands(commands, 0, commands.len()).await
+                };
+                supervisor.send(send).await
+            }
+        };
+        let answers = answers.map_err(|failure| failure.fault(Call::Read))?;
         answers.into_iter().map(|answer| answer.extract_error().map_err(|error| fault(&error, Call::Read))).collect()
     }
 
     /// Sends one command.
     pub(crate) async fn send(&self, command: &Cmd, call: Call) -> Result<Value, Fault> {
-        self.try_send(command).await.map_err(|error| fault(&error, call))
+        self.try_send(command).await.map_err(|failure| failure.fault(call))
     }
 
-    async fn try_send(&self, command: &Cmd) -> Result<Value, RedisError> {
-        let mut connection = self.connection.clone();
-        connection.req_packed_command(command).await?.extract_error()
+    async fn try_send(&self, command: &Cmd) -> Result<Value, Failure> {
+        match &self.route {
+            Route::Single(connection) => {
+                let answer = connection.clone().req_packed_command(command).await;
+                answer.and_then(Value::extract_error).map_err(Failure::Answered)
+            }
+            Route::Sentinels(supervisor) => {
+                let send = |mut connection: MultiplexedConnection| async move {
+                    connection.req_packed_command(command).await?.extract_error()
+                };
+                supervisor.send(send).await
+            }
+        }
     }
 
     /// Runs a script: by its hash, and by its text where the server does not know it yet.
@@ -172,8 +156,10 @@ impl Link {
             command
         };
         match self.try_send(&command("EVALSHA", script.hash())).await {
-            Err(error) if error.code() == Some("NOSCRIPT") => self.send(&command("EVAL", script.code()), Call::Write).await,
-            answer => answer.map_err(|error| fault(&error, Call::Write)),
+            Err(Failure::Answered(error)) if error.code() == Some("NOSCRIPT") => {
+                self.send(&command("EVAL", script.code()), Call::Write).await
+            }
+            answer => answer.map_err(|failure| failure.fault(Call::Write)),
         }
     }
 
@@ -189,7 +175,7 @@ impl Link {
 }
 
 /// What an error means, and what the operator can do about it.
-fn fault(error: &RedisError, call: Call) -> Fault {
+pub(crate) fn fault(error: &RedisError, call: Call) -> Fault {
     let misconfigured = |text: &'static str| Fault::Misconfigured(Cow::Borrowed(text));
     match error.code() {
         Some("OOM") => misconfigured("Redis is out of memory: raise maxmemory; endings go on meanwhile"),

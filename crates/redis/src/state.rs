@@ -1,9 +1,11 @@
 //! [`RedisState`]: the projection of a record, shared by all processes.
 
 use crate::{
-    RedisOptions, RedisStore, bounds,
+    RedisOptions, RedisStore,
+    address::RedisAddress,
+    bounds,
     change::Writes,
-    link::{RedisAddress, bytes, odd},
+    link::{bytes, odd},
     user::Stamp,
 };
 use std::{

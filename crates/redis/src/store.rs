@@ -1,12 +1,6 @@
 //! [`RedisStore`]: every port on one server.
 
-use crate::{
-    bounds,
-    change::SeenUsers,
-    link::{Link, RedisAddress},
-    script::Scripts,
-    state::Start,
-};
+use crate::{address::RedisAddress, bounds, change::SeenUsers, link::Link, script::Scripts, state::Start};
 use std::{
     sync::{Arc, atomic::AtomicU64},
     time::Duration,

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const START: Duration = Duration::from_secs(30);
 /// A program that was asked to end has ended within this time.
 pub const STOP: Duration = Duration::from_secs(20);
+/// Another Redis is in charge within this time.
+pub const FAILOVER: Duration = Duration::from_secs(20);
 /// Time between two looks at a condition that is waited for.
 pub const POLL: Duration = Duration::from_millis(10);
 /// One HTTP answer arrives within this time.

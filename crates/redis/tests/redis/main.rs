@@ -5,5 +5,6 @@ mod counts;
 mod faults;
 mod memory;
 mod model;
+mod sentinel;
 mod state;
 mod support;

@@ -31,7 +31,7 @@ pub(crate) use record::Record;
 pub(crate) use report::{CheckReport, ConfigError, Problem};
 pub(crate) use secret::SecretText;
 pub(crate) use sections::{Cookie, Devices, Events, Http, Import, Log, LogFormat, Management, Metrics, Passwords, Public};
-pub(crate) use store::{RedisUrl, Store};
+pub(crate) use store::{RedisUrl, Store, Topology};
 pub(crate) use token::Tokens;
 
 use layers::{Layers, Raw, Source};
@@ -39,7 +39,6 @@ use reader::Reader;
 use secret::Strictness;
 use sections::Listeners;
 use std::{collections::BTreeMap, io::Read as _, path::Path, path::PathBuf};
-use store::Topology;
 use vestibule::session::Policies;
 
 /// The default configuration file: every setting with its default, and a comment.
@@ -133,8 +132,8 @@ impl Config {
     /// What this build cannot do yet of what is configured.
     pub(crate) fn not_available(&self) -> Option<&'static str> {
         let url = self.store.sessions_on_redis()?;
-        if url.topology != Topology::Single {
-            return Some("Redis is one server in this release: Sentinel and Cluster come with a later one");
+        if url.topology == Topology::Cluster {
+            return Some("Redis Cluster comes with a later release: name one server or Sentinels");
         }
         url.tls.then_some("TLS to Redis comes with a later release; until then redis:// by a private network or a tunnel")
     }

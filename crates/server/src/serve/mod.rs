@@ -11,7 +11,7 @@ pub(crate) use stop::{Phase, Stop};
 
 use crate::{
     api,
-    config::{self, Config, Mode, Record, RedisUrl, SecretText, secret},
+    config::{self, Config, Mode, Record, RedisUrl, SecretText, Topology, secret},
 };
 use greeting::KeySource;
 use listener::Connections;
@@ -181,15 +181,20 @@ fn options(config: &Config, ring: KeyRing) -> Result<Options, Refusal> {
 }
 
 fn redis_address(url: &RedisUrl) -> Result<RedisAddress, Refusal> {
-    let (host, port) = url.hosts.first().ok_or("store.url names no host")?;
-    let address = RedisAddress::of(&RedisNode {
+    let node = |(host, port): &'_ (String, u16)| RedisNode {
         host: host.trim_matches(['[', ']']),
         port: *port,
         user: url.user.as_deref(),
         password: url.password.as_ref().map(SecretText::expose),
         database: url.database.unwrap_or_default(),
-    });
-    Ok(address?)
+    };
+    Ok(match &url.topology {
+        Topology::Sentinel { master } => {
+            let sentinels: Vec<_> = url.hosts.iter().map(node).collect();
+            RedisAddress::of_sentinels(&sentinels, master)?
+        }
+        Topology::Single | Topology::Cluster => RedisAddress::of(&node(url.hosts.first().ok_or("store.url names no host")?))?,
+    })
 }
 
 fn browser(config: &Config) -> Result<api::Browser, Refusal> {

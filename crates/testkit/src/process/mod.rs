@@ -1,8 +1,7 @@
 //! Real programs for tests: started on free ports in folders of their own, gone when the test is over.
 //!
 //! [`Server`] is the server as its users start it, [`Nginx`] a proxy in front of it, [`Postgres`] a record beside it,
-//! [`Redis`] a state, [`Request`] a client that sends and
-//! shows bytes as they are. Nothing here waits for a fixed time: a condition is looked at until it holds or its bound from
+//! [`Redis`] and [`Sentinels`] a state, [`Request`] a client that sends and shows bytes as they are. Nothing here waits for a fixed time: a condition is looked at until it holds or its bound from
 //! [`crate::bounds`] has passed.
 
 mod http;
@@ -10,6 +9,7 @@ mod nginx;
 mod postgres;
 mod program;
 mod redis;
+mod sentinel;
 mod server;
 
 pub use http::{Connection, Request, Response, delete, get, post, send_raw};
@@ -17,6 +17,7 @@ pub use nginx::Nginx;
 pub use postgres::Postgres;
 pub use program::{Program, free_port};
 pub use redis::Redis;
+pub use sentinel::{MASTER, Sentinels};
 pub use server::{Refused, Server, ServerOptions};
 
 use crate::bounds::POLL;

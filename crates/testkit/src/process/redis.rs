@@ -4,7 +4,7 @@ use super::{Program, free_port, wait_for};
 use crate::bounds::START;
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
     process::Command,
     sync::{Mutex, PoisonError},
 };
@@ -18,8 +18,11 @@ pub struct Redis {
     dir: TempDir,
 }
 
+/// Databases of a server, so that tests may share one.
+const DATABASES: usize = 128;
+
 /// Tries of a start, since another program may take the free port first.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
 
 impl Redis {
     /// Starts a server.
@@ -31,7 +34,7 @@ impl Redis {
         let dir = tempfile::Builder::new().prefix("vestibule-redis-").tempdir().expect("a folder for redis");
         for _ in 0..TRIES {
             let port = free_port();
-            if let Some(program) = launch(&dir, port) {
+            if let Some(program) = launch(&mut server(&dir, port), &dir, port) {
                 return Self { program: Mutex::new(program), port, dir };
             }
         }
@@ -42,6 +45,18 @@ impl Redis {
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Like [`Self::command`], of a server that may be gone.
+    #[must_use]
+    pub fn try_command(&self, line: &str) -> Option<String> {
+        ask(self.port, line).ok()
     }
 
     /// Sends a command, as an operator would, and returns the answer as it came.
@@ -68,26 +83,34 @@ impl Redis {
     pub fn restart(&self) {
         let mut program = self.program.lock().unwrap_or_else(PoisonError::into_inner);
         program.kill();
-        *program = wait_for(START, || launch(&self.dir, self.port)).expect("redis starts again");
+        *program =
+            wait_for(START, || launch(&mut server(&self.dir, self.port), &self.dir, self.port)).expect("redis starts again");
     }
 }
 
 /// One line out, one answer back, without the one to our good-bye.
-fn ask(port: u16, line: &str) -> std::io::Result<String> {
+pub(super) fn ask(port: u16, line: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.write_all(format!("{line}\r\nQUIT\r\n").as_bytes())?;
+    // A Sentinel knows no QUIT and ends with the end of what it is sent.
+    stream.shutdown(Shutdown::Write)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
     Ok(answer.strip_suffix("+OK\r\n").map_or(answer.clone(), str::to_owned))
 }
 
-/// Starts the server and waits until it answers; `None` where it ended, as it does when the port was taken.
-fn launch(dir: &TempDir, port: u16) -> Option<Program> {
+fn server(dir: &TempDir, port: u16) -> Command {
     let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--databases", "1"]);
+    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+    command.arg("--databases").arg(DATABASES.to_string());
     command.arg("--port").arg(port.to_string()).arg("--dir").arg(dir.path());
-    let mut program = Program::start("redis-server", &mut command, dir.path());
+    command
+}
+
+/// Starts a server and waits until it answers; `None` where it ended, as it does when the port was taken.
+pub(super) fn launch(command: &mut Command, dir: &TempDir, port: u16) -> Option<Program> {
+    let mut program = Program::start("redis-server", command, dir.path());
     let ready = wait_for(START, || match program.ended() {
         Some(_) => Some(false),
         None => ask(port, "PING").is_ok_and(|answer| answer.contains("PONG")).then_some(true),
