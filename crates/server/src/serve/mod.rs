@@ -181,20 +181,25 @@ fn options(config: &Config, ring: KeyRing) -> Result<Options, Refusal> {
 }
 
 fn redis_address(url: &RedisUrl) -> Result<RedisAddress, Refusal> {
-    let node = |(host, port): &'_ (String, u16)| RedisNode {
+    Ok(match &url.topology {
+        Topology::Sentinel { master } => {
+            let sentinels: Vec<_> = url.hosts.iter().map(|host| redis_node(url, host)).collect();
+            RedisAddress::of_sentinels(&sentinels, master)?
+        }
+        Topology::Single | Topology::Cluster => {
+            RedisAddress::of(&redis_node(url, url.hosts.first().ok_or("store.url names no host")?))?
+        }
+    })
+}
+
+fn redis_node<'a>(url: &'a RedisUrl, (host, port): &'a (String, u16)) -> RedisNode<'a> {
+    RedisNode {
         host: host.trim_matches(['[', ']']),
         port: *port,
         user: url.user.as_deref(),
         password: url.password.as_ref().map(SecretText::expose),
         database: url.database.unwrap_or_default(),
-    };
-    Ok(match &url.topology {
-        Topology::Sentinel { master } => {
-            let sentinels: Vec<_> = url.hosts.iter().map(node).collect();
-            RedisAddress::of_sentinels(&sentinels, master)?
-        }
-        Topology::Single | Topology::Cluster => RedisAddress::of(&node(url.hosts.first().ok_or("store.url names no host")?))?,
-    })
+    }
 }
 
 fn browser(config: &Config) -> Result<api::Browser, Refusal> {
