@@ -167,30 +167,21 @@ impl Joined {
         answer
     }
 
-    /// Reads a user from the record into the state. The answer is what a reader may rely on now.
+    /// Reads a user from the record into the state. What was just read holds whether or not the state takes it over: everything
+    /// that was answered before is in it.
     async fn load(&self, tag: UserTag) -> Result<UserAggregate, Fault> {
-        for _ in 0..bounds::CAS_TRIES {
-            let mut snapshot = self.watch(self.record.load_user(tag).await)?;
-            for touch in self.pending.of(tag) {
-                transition::catch_up(&mut snapshot.user, &touch);
-            }
-            let UserSnapshot { user, .. } = &snapshot;
-            if user.revision == 0 {
-                return Ok(snapshot.user);
-            }
-            let user = user.clone();
-            match self.watch_state(self.state.project(snapshot).await) {
-                // Without the state the record's word is the newest there is.
-                Ok(Projected::Applied) | Err(_) => return Ok(user),
-                Ok(Projected::Older) => match self.state.user(tag).await {
-                    Ok(Some(newer)) => return Ok(newer),
-                    Ok(None) => {}
-                    Err(_) => return Ok(user),
-                },
-                Ok(Projected::Stale) => {}
-            }
+        let mut snapshot = self.watch(self.record.load_user(tag).await)?;
+        for touch in self.pending.of(tag) {
+            transition::catch_up(&mut snapshot.user, &touch);
         }
-        Err(Fault::Unavailable("a user changes faster than they can be read".into()))
+        let user = snapshot.user.clone();
+        if user.revision == 0 {
+            return Ok(user);
+        }
+        match self.watch_state(self.state.project(snapshot).await) {
+            Ok(Projected::Older) => Ok(self.state.user(tag).await.ok().flatten().unwrap_or(user)),
+            Ok(Projected::Applied | Projected::Stale) | Err(_) => Ok(user),
+        }
     }
 
     async fn user(&self, tag: UserTag) -> Result<UserAggregate, Fault> {
@@ -231,8 +222,10 @@ impl Joined {
     async fn touch(&self, touch: Touch) -> Result<TouchOutcome, Fault> {
         let mut noted = self.watch_state(self.state.touch(touch.clone()).await)?;
         if noted.is_none() {
-            self.load(touch.id.tag()).await?;
+            let mut user = self.load(touch.id.tag()).await?;
             noted = self.watch_state(self.state.touch(touch.clone()).await)?;
+            // A state that cannot hold the user now leaves the use to the record.
+            noted = noted.or_else(|| Some(transition::touch(&mut user, &touch)));
         }
         if noted == Some(TouchOutcome::Touched) {
             self.pending.add(touch);
