@@ -1,8 +1,10 @@
 //! JSON bodies, read strictly: what is ambiguous or unknown is refused with the field's name, never guessed.
 //!
 //! A body is read in two passes. The first takes it as plain JSON and refuses what two parsers could read differently
-//! (duplicate members anywhere, also inside free-form values) or what is nested too deeply; the second fills the type.
+//! (duplicate members anywhere, also inside free-form values) or what is nested too deeply; the second fills the type, and
+//! takes no list for an object.
 
+mod objects;
 mod scan;
 
 use axum::body::Body;
@@ -17,6 +19,9 @@ use serde_path_to_error::Path;
 use crate::bounds::{DETAIL_BYTES, JSON_BODY_BYTES};
 use crate::headers::{Single, single};
 use crate::problem::{Problem, ProblemCode, cut};
+
+/// The field that a problem names where all of the body is at fault.
+const WHOLE_BODY: &str = "body";
 
 /// What a body may have in bytes, as the operator set it: in the extensions of a request it replaces the bound of
 /// [`StrictJson`].
@@ -76,7 +81,7 @@ pub fn from_bytes<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     // Neither our own texts nor the parser's on syntax repeat any of the input.
     scan::check(text).map_err(|error| malformed(error.to_string()))?;
     let mut parser = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut parser).map_err(|error| invalid_field(error.path(), error.inner()))
+    serde_path_to_error::deserialize(objects::Objects(&mut parser)).map_err(|error| invalid_field(error.path(), error.inner()))
 }
 
 /// `application/json`, or `application/merge-patch+json` (RFC 7396) which is read alike; a charset other than UTF-8 is
@@ -131,11 +136,8 @@ fn invalid_field(path: &Path, error: &serde_json::Error) -> Problem {
     } else {
         (field_of(path), message.to_owned())
     };
-    let problem = Problem::new(ProblemCode::InvalidField).with_detail(cut(detail.into(), DETAIL_BYTES));
-    match field {
-        Some(field) => problem.with_field(field),
-        None => problem,
-    }
+    let field = field.unwrap_or_else(|| WHOLE_BODY.to_owned());
+    Problem::new(ProblemCode::InvalidField).with_detail(cut(detail.into(), DETAIL_BYTES)).with_field(field)
 }
 
 fn quoted<'a>(message: &'a str, before: &str) -> Option<&'a str> {

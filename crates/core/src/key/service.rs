@@ -52,6 +52,8 @@ pub struct Verified {
     pub actor: Box<str>,
     /// What it may do.
     pub scopes: Scopes,
+    /// When it is no longer taken.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// The management keys of a deployment.
@@ -84,7 +86,7 @@ impl Keys {
         let presented = digest(text);
         // Digests are compared, not secrets: what their comparison leaks leads to no text.
         if self.bootstrap.is_some_and(|bootstrap| bootstrap == presented) {
-            return Ok(Some(Verified { actor: "key:bootstrap".into(), scopes: Scopes::all() }));
+            return Ok(Some(Verified { actor: "key:bootstrap".into(), scopes: Scopes::all(), expires_at: None }));
         }
         if text.len() != TEXT || !text.starts_with("vk_") {
             return Ok(None);
@@ -101,7 +103,7 @@ impl Keys {
         let id = u128::from_be_bytes(presented[..16].try_into().unwrap_or_default());
         let origin = Origin { actor: Some(actor.clone()), ..origin.clone() };
         self.observer.note_once(id, Event::new(EventType::KeyUsed, now, &origin).because(&key.id));
-        Ok(Some(Verified { actor, scopes: key.scopes }))
+        Ok(Some(Verified { actor, scopes: key.scopes, expires_at: key.expires_at }))
     }
 
     async fn reload(&self, now: Timestamp) -> Result<(), Fault> {
@@ -110,7 +112,7 @@ impl Keys {
         Ok(())
     }
 
-    /// Makes a key with at most the scopes of its maker.
+    /// Makes a key with at most the scopes of its maker, and with at most the time that its maker has left.
     ///
     /// # Errors
     /// A fault of the store.
@@ -125,7 +127,7 @@ impl Keys {
             name: new.name,
             scopes: new.scopes,
             created_at: now,
-            expires_at: new.expires_at,
+            expires_at: new.expires_at.into_iter().chain(maker.expires_at).min(),
             digest: digest(&text),
         };
         let event = Event::new(EventType::KeyCreated, now, &origin).because(&record.id);

@@ -131,8 +131,12 @@ fn the_field_at_fault_is_named() {
         (r#"{"user_id": "u", "roles": ["a", 1]}"#, Some("roles[1]"), "expected a string"),
         (r#"{"user_id": "u", "count": 256}"#, Some("count"), "expected u8"),
         (r#"{"user_id": "u", "mode": "x"}"#, Some("mode"), "expected `strict` or `log`"),
-        (r#"[]"#, None, ""),
-        (r#""text""#, None, "expected struct Create"),
+        (r#"[]"#, Some("body"), "expected an object"),
+        (r#"["u", [], null, null, null, null]"#, Some("body"), "expected an object"),
+        (r#""text""#, Some("body"), "expected an object"),
+        (r#"null"#, Some("body"), "expected an object"),
+        (r#"{"user_id": "u", "device": ["d"]}"#, Some("device"), "expected an object"),
+        (r#"{"user_id": "u", "device": 7}"#, Some("device"), "expected an object"),
     ];
     for (body, field, detail) in cases {
         let problem = refused(body);

@@ -3,14 +3,14 @@
 //! The stores are looked at by one task, about once a second; every answer here is from memory. So a thousand probes a second
 //! cost the stores nothing, and a store that hangs hangs no probe.
 
-use super::{Server, Shared};
+use super::{Server, Shared, query::TextPath};
 use crate::{
     config::{Config, Record},
     serve::{Phase, Stop},
 };
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::get,
@@ -205,7 +205,7 @@ async fn overview(State(server): Shared) -> Response {
     answer(report.status, json!({"status": report.status, "components": components}))
 }
 
-async fn component(State(server): Shared, Path(name): Path<String>) -> Response {
+async fn component(State(server): Shared, TextPath(name): TextPath) -> Response {
     let report = server.health.report();
     let found = server.health.components(&report).into_iter().find(|(known, ..)| *known == name);
     match found {

@@ -4,7 +4,7 @@ use super::{
     Server, Shared,
     access::{By, KeysRead, KeysWrite},
     answer::{ok, reply, unavailable},
-    query::KeyPath,
+    query::TextPath,
 };
 use axum::{
     Router,
@@ -82,7 +82,7 @@ async fn list(_: By<KeysRead>, State(server): Shared) -> Result<Response, Proble
     Ok(ok(json!({"keys": keys})).into())
 }
 
-async fn revoke(by: By<KeysWrite>, State(server): Shared, KeyPath(id): KeyPath) -> Result<StatusCode, Problem> {
+async fn revoke(by: By<KeysWrite>, State(server): Shared, TextPath(id): TextPath) -> Result<StatusCode, Problem> {
     let deleted = id.len() <= NAME_BYTES && server.keys.delete(&id, by.origin()).await.map_err(unavailable)?;
     if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::new(ProblemCode::KeyMissing)) }
 }

@@ -51,10 +51,10 @@ impl FromRequestParts<Arc<Server>> for UserPath {
     }
 }
 
-/// The management key that the path names, as it stands there.
-pub(super) struct KeyPath(pub(super) String);
+/// What the path names, as it stands there.
+pub(super) struct TextPath(pub(super) String);
 
-impl FromRequestParts<Arc<Server>> for KeyPath {
+impl FromRequestParts<Arc<Server>> for TextPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Problem> {

@@ -1,9 +1,9 @@
 //! A user's own sessions: look at them, end them. Works without accounts as well.
 
 use super::{Visit, forgetting, private};
-use crate::api::{Server, Shared, session::SessionBody, unavailable};
+use crate::api::{Server, Shared, query::TextPath, session::SessionBody, unavailable};
 use axum::{
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
@@ -49,7 +49,7 @@ fn freshly_proved(server: &Server, session: &Session) -> Result<(), Problem> {
     if age_ms <= vestibule::time::millis(max_age) { Ok(()) } else { Err(Problem::step_up_required(Some(max_age.as_secs()))) }
 }
 
-pub(super) async fn end(State(server): Shared, visit: Visit, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn end(State(server): Shared, visit: Visit, TextPath(id): TextPath) -> Result<Response, Problem> {
     let session = visit.own_session(&server).await?;
     let missing = || Problem::new(ProblemCode::SessionMissing).with_status(StatusCode::NOT_FOUND);
     let id: SessionId = id.parse().map_err(|_| missing())?;

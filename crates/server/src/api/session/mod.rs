@@ -115,12 +115,12 @@ fn shown(info: SessionInfo) -> Response {
     ok(json!({"session": SessionBody::from(info)})).tagged(revision)
 }
 
-/// A session together with its secrets, which are shown this once.
+/// A session together with its secrets, which are shown this once. A share has no CSRF token: it can do nothing unsafe.
 fn issued(status: StatusCode, issued: Issued) -> Response {
     let revision = issued.info.session.revision;
     let body = json!({
         "token": issued.token.expose(),
-        "csrf_token": issued.csrf_token,
+        "csrf_token": issued.info.session.parent.is_none().then_some(&issued.csrf_token),
         "session": SessionBody::from(issued.info),
     });
     reply(status, body).tagged(revision)

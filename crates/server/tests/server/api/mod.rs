@@ -1,6 +1,7 @@
 //! The management API: every route, its answers and its errors.
 
 mod input;
+mod key;
 mod scope;
 mod session;
 mod user;

@@ -74,6 +74,8 @@ fn a_share_ends_with_its_parent() {
     assert_eq!(nested.code(), "share_nested");
     let raised = send(&server, &format!("/v1/sessions/{}/step-up", id(&share)), &json!({"mfa": true})).expect(403);
     assert_eq!(raised.code(), "share_forbidden");
+    let share = ask(&server, post(&format!("/v1/sessions/{}/rotate", id(&share)))).expect(200).json();
+    assert_eq!((&share["csrf_token"], validate(&server, &share["token"]).status), (&json!(null), 200));
     let _ = ask(&server, delete(&format!("/v1/sessions/{}", id(&parent)))).expect(204);
     assert_eq!(validate(&server, &share["token"]).expect(401).code(), "session_revoked");
 }

@@ -1,6 +1,6 @@
-//! Users: lists, history, figures, events, and being disabled or erased. Keys and figures of all.
+//! Users: lists, history, figures, events, and being disabled or erased. Figures of all.
 
-use super::{Request, ask, create, delete, get, id, post, send, server, validate};
+use super::{ask, create, delete, get, id, post, send, server, validate};
 use serde_json::json;
 
 // S16
@@ -85,21 +85,4 @@ fn history_figures_and_events_tell_what_was() {
     let none = ask(&server, get("/v1/events?until=2020-01-01T00:00:00Z")).expect(200).json();
     assert_eq!(none["events"], json!([]));
     assert_eq!(ask(&server, get("/v1/stats")).expect(200).json()["created_total"], 2);
-}
-
-#[test]
-fn keys_are_shown_once_and_die() {
-    let server = server();
-    let made =
-        send(&server, "/v1/keys", &json!({"name": "app", "scopes": ["sessions:read"], "expires": "1d"})).expect(201).json();
-    let key = made["key"].as_str().expect("a key");
-    let list = ask(&server, get("/v1/keys")).expect(200);
-    assert!(!list.text().contains(key));
-    assert_eq!(list.json()["keys"][0]["id"], made["id"]);
-    let with = |request: Request| request.bearer(key).send(&server.management);
-    let _ = with(get("/v1/users/alice/sessions")).expect(200);
-    let target = format!("/v1/keys/{}", made["id"].as_str().expect("an id"));
-    let _ = ask(&server, delete(&target)).expect(204);
-    assert_eq!(ask(&server, delete(&target)).expect(404).code(), "key_missing");
-    assert_eq!(with(get("/v1/users/alice/sessions")).expect(401).code(), "key_invalid");
 }

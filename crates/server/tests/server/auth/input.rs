@@ -25,8 +25,8 @@ fn bad_input_is_told_by_code_and_field() {
     let cases: Vec<Case<'_>> = vec![
         ("/auth/login", b"{".to_vec(), 400, "malformed_json", None),
         ("/auth/login", b"".to_vec(), 400, "malformed_json", None),
-        ("/auth/login", b"[]".to_vec(), 422, "invalid_field", None),
-        ("/auth/login", b"\"text\"".to_vec(), 422, "invalid_field", None),
+        ("/auth/login", b"[]".to_vec(), 422, "invalid_field", Some("body")),
+        ("/auth/login", b"\"text\"".to_vec(), 422, "invalid_field", Some("body")),
         ("/auth/login", b"{\"email\": \"a\xff\", \"password\": \"x\"}".to_vec(), 400, "malformed_json", None),
         ("/auth/login", b"{\"email\":\"a\",\"email\":\"b\",\"password\":\"x\"}".to_vec(), 400, "malformed_json", None),
         ("/auth/login", b"{\"password\": \"x\"}".to_vec(), 422, "invalid_field", Some("email")),

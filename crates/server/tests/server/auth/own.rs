@@ -36,6 +36,7 @@ fn ending_another_own_session_ends_it_alone() {
     let refused = browser.send(delete(&format!("/auth/sessions/{foreign}"))).expect(404);
     assert_eq!(refused.code(), "session_missing");
     let _ = browser.send(delete("/auth/sessions/nonsense")).expect(404);
+    assert_eq!(browser.send(delete("/auth/sessions/%ff")).expect(400).code(), "invalid_request");
     let _ = browser.send(delete(&format!("/auth/sessions/{phone_id}"))).expect(204);
     let _ = phone.me().expect(401);
     let _ = browser.me().expect(200);
