@@ -74,7 +74,10 @@ pub enum OpenError {
     ForeignSecret,
     /// The store failed.
     #[error("the store cannot be opened")]
-    Store(#[from] Fault),
+    Store(#[source] Fault),
+    /// The record in a database failed.
+    #[error("the database cannot be opened")]
+    Database(#[source] Fault),
     /// The record cannot be opened.
     #[cfg(feature = "sqlite")]
     #[error("the record cannot be opened")]
@@ -131,7 +134,9 @@ impl Vestibule {
     /// [`OpenError`].
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         let stores = join(&options).await?;
-        let deployment = match deployment::open(&*stores.deployment, &options.ring).await? {
+        let in_database = options.database_url.is_some();
+        let failed = |fault| if in_database { OpenError::Database(fault) } else { OpenError::Store(fault) };
+        let deployment = match deployment::open(&*stores.deployment, &options.ring).await.map_err(failed)? {
             OpenOutcome::Opened(deployment) => deployment,
             OpenOutcome::ForeignSecret => return Err(OpenError::ForeignSecret),
         };
@@ -178,8 +183,8 @@ async fn join(options: &Options) -> Result<Stores, OpenError> {
 async fn on_redis(options: &Options, address: vestibule_redis::RedisAddress) -> Result<Stores, OpenError> {
     use vestibule_redis::{RedisOptions, RedisStore};
     let store = RedisOptions { deadline: options.deadline, ..RedisOptions::default() };
-    let store = Arc::new(RedisStore::new(address, store)?);
-    store.warm_up().await?;
+    let store = Arc::new(RedisStore::new(address, store).map_err(OpenError::Store)?);
+    store.warm_up().await.map_err(OpenError::Store)?;
     Ok(Stores { sessions: store.clone(), events: store.clone(), keys: store.clone(), deployment: store, durable: None })
 }
 
@@ -192,10 +197,11 @@ fn in_memory(options: &Options) -> Stores {
 #[cfg(all(feature = "redis", feature = "postgres"))]
 async fn on_both(options: &Options, address: vestibule_redis::RedisAddress, url: &str) -> Result<Stores, OpenError> {
     use vestibule_redis::{RedisOptions, RedisState};
-    let record = vestibule_sql::PostgresRecord::open(url, vestibule_sql::PostgresOptions::default()).await?;
+    let record = vestibule_sql::PostgresRecord::open(url, vestibule_sql::PostgresOptions::default()).await;
+    let record = record.map_err(OpenError::Database)?;
     // The record answers in the state's place, so the state may not use up the time for it.
     let state = RedisOptions { deadline: options.deadline.min(STATE_DEADLINE), ..RedisOptions::default() };
-    let state = Arc::new(RedisState::new(address, state)?);
+    let state = Arc::new(RedisState::new(address, state).map_err(OpenError::Store)?);
     let stores = join_state(options, record, state);
     if let Some(durable) = &stores.durable {
         durable.follow();
@@ -247,7 +253,7 @@ async fn on_postgres(options: &Options, url: &str) -> Result<Stores, OpenError> 
     let shared = vestibule_sql::PostgresOptions::default();
     // Every use of a session is known here, so none can be on its way from another node.
     let alone = vestibule_sql::PostgresOptions { exclusive: true, idle_slack: Duration::ZERO, ..shared };
-    Ok(over(options, vestibule_sql::PostgresRecord::open(url, alone).await?))
+    Ok(over(options, vestibule_sql::PostgresRecord::open(url, alone).await.map_err(OpenError::Database)?))
 }
 
 #[cfg(not(feature = "postgres"))]

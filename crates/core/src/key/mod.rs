@@ -4,7 +4,7 @@ mod scope;
 mod service;
 
 pub use scope::{Scope, Scopes, UnknownScope};
-pub use service::{CreateKeyOutcome, Keys, NewKey, Verified};
+pub use service::{BootstrapKey, CreateKeyOutcome, Keys, NewKey, Verified};
 
 use crate::{Answer, time::Timestamp};
 

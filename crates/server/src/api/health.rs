@@ -3,14 +3,14 @@
 //! The stores are looked at by one task, about once a second; every answer here is from memory. So a thousand probes a second
 //! cost the stores nothing, and a store that hangs hangs no probe.
 
-use super::{Server, Shared, query::TextPath};
+use super::{Server, query::TextPath};
 use crate::{
     config::{Config, Record},
     serve::{Phase, Stop},
 };
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{FromRef, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::get,
@@ -24,6 +24,7 @@ use std::{
 use tokio::sync::watch;
 use vestibule::{
     Vestibule,
+    fault::Fault,
     http::problem::{Problem, ProblemCode},
     stats::Stats,
 };
@@ -32,12 +33,20 @@ use vestibule::{
 const STALE: Duration = Duration::from_secs(3);
 
 /// For everybody, without detail.
-pub(super) fn probes() -> Router<Arc<Server>> {
-    Router::new().route("/livez", get(ok)).route("/readyz", get(ready)).route("/startupz", get(ok))
+pub(super) fn probes<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Health: FromRef<S>,
+{
+    Router::new().route("/livez", get(ok)).route("/readyz", get(ready)).route("/startupz", get(started))
 }
 
 /// For operators, in detail.
-pub(super) fn routes() -> Router<Arc<Server>> {
+pub(super) fn routes<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Health: FromRef<S>,
+{
     Router::new().route("/health", get(overview)).route("/health/{component}", get(component))
 }
 
@@ -48,27 +57,53 @@ enum Status {
     Ok,
     /// Something is missing, requests are answered.
     Degraded,
+    /// Requests are not answered yet: a store has not been there since the start.
+    Starting,
     /// Requests are not answered.
     Unavailable,
 }
 
-/// What the last look at the stores found.
+/// What is known of the stores.
+#[derive(Debug, Clone)]
+enum Known {
+    /// They are not open yet, because of this.
+    Opening(Option<Missing>),
+    /// What the last look found.
+    Looked(Look),
+}
+
+/// A store that was not there at the start.
+#[derive(Debug, Clone)]
+pub(crate) struct Missing {
+    /// `store` or `record`.
+    pub(crate) component: &'static str,
+    /// What it did.
+    pub(crate) fault: Fault,
+}
+
 #[derive(Debug, Clone)]
 struct Look {
     at: Instant,
-    stats: Result<Stats, &'static str>,
+    stats: Result<Stats, Fault>,
     record_faults: u64,
     state_faults: u64,
 }
 
-/// What is known of the server's health.
+/// What is known of the server's health. A handle.
+#[derive(Clone)]
 pub(crate) struct Health {
     started: Instant,
     /// `None` without a record.
     record_kind: Option<&'static str>,
     store_kind: &'static str,
     stop: Stop,
-    looks: watch::Sender<Option<Look>>,
+    known: Arc<watch::Sender<Known>>,
+}
+
+impl FromRef<Arc<Server>> for Health {
+    fn from_ref(server: &Arc<Server>) -> Self {
+        server.health.clone()
+    }
 }
 
 impl Health {
@@ -80,7 +115,14 @@ impl Health {
             Record::Postgres(_) => Some("postgres"),
             Record::None => None,
         };
-        Self { started: Instant::now(), record_kind, store_kind, stop, looks: watch::Sender::new(None) }
+        let known = Arc::new(watch::Sender::new(Known::Opening(None)));
+        Self { started: Instant::now(), record_kind, store_kind, stop, known }
+    }
+
+    /// Notes that a store is not there yet.
+    pub(crate) fn miss(&self, missing: Missing) {
+        self.known.send_replace(Known::Opening(Some(missing)));
+        metrics::gauge!("vestibule_up").set(0.0);
     }
 
     /// Looks at the stores, and keeps the figures for whoever asks.
@@ -95,97 +137,137 @@ impl Health {
         }
         let look = Look {
             at: Instant::now(),
-            stats: stats.map_err(|fault| fault.class()),
+            stats,
             record_faults: vestibule.durable.as_ref().map_or(0, vestibule::durable::Durable::record_faults),
             state_faults: vestibule.durable.as_ref().map_or(0, vestibule::durable::Durable::state_faults),
         };
-        self.looks.send_replace(Some(look));
+        self.known.send_replace(Known::Looked(look));
         let report = self.report();
         metrics::gauge!("vestibule_up").set(if report.status == Status::Ok { 1.0 } else { 0.0 });
     }
 
-    /// The figures of the last look, if there are any.
-    fn recent(&self) -> Option<Look> {
-        self.looks.borrow().clone().filter(|look| look.at.elapsed() < STALE)
+    fn report(&self) -> Report {
+        match self.known.borrow().clone() {
+            Known::Opening(missing) => Report::opening(missing),
+            Known::Looked(look) if look.at.elapsed() < STALE => self.report_of(&look),
+            Known::Looked(look) => self.report_of(&Look { stats: Err(Fault::Timeout), ..look }),
+        }
     }
 
-    fn report(&self) -> Report {
-        let look = self.recent();
-        let fault = match &look {
-            None => Some("timeout"),
-            Some(look) => look.stats.err(),
-        };
-        let stats = look.as_ref().and_then(|look| look.stats.ok());
+    fn report_of(&self, look: &Look) -> Report {
+        let fault = look.stats.as_ref().err().cloned();
+        let stats = look.stats.as_ref().ok().copied();
         let counted = if fault.is_none() { Status::Ok } else { Status::Unavailable };
-        let faults = look.as_ref().map_or(0, |look| look.record_faults);
         let has_record = self.record_kind.is_some();
         let record = match has_record {
-            true if fault.is_none() && faults > 0 => Status::Degraded,
+            true if fault.is_none() && look.record_faults > 0 => Status::Degraded,
             true => counted,
             false => Status::Ok,
         };
         // With a record the state is memory of this process, which cannot be away, or Redis, in whose place the record answers.
         let store = match has_record {
-            true if look.as_ref().is_some_and(|look| look.state_faults > 0) => Status::Degraded,
+            true if look.state_faults > 0 => Status::Degraded,
             true => Status::Ok,
             false => counted,
         };
         let sessions = if fault.is_none() { Status::Ok } else { Status::Degraded };
         // Without the record validations are answered from the state: that is less, not nothing.
         let status = store.max(record.min(Status::Degraded)).max(sessions);
-        Report { status, store, record, sessions, fault, faults, stats }
+        let (store_fault, record_fault) = if has_record { (None, fault) } else { (fault, None) };
+        Report {
+            status,
+            store: Part { status: store, fault: store_fault },
+            record: Part { status: record, fault: record_fault },
+            sessions,
+            faults: look.record_faults,
+            stats,
+        }
     }
 
     fn is_ready(&self) -> bool {
-        self.stop.phase() == Phase::Serving && self.report().store != Status::Unavailable
+        self.stop.phase() == Phase::Serving && self.report().store.status < Status::Starting
     }
 
     fn components(&self, report: &Report) -> Vec<(&'static str, Status, Value)> {
-        let kind = self.record_kind.unwrap_or("none");
         let stats = report.stats;
-        let system = super::metrics::process();
+        let mut record = report.record.detail(self.record_kind.unwrap_or("none"));
+        record["faults"] = report.faults.into();
         vec![
-            ("store", report.store, json!({"kind": self.store_kind})),
-            ("record", report.record, json!({"kind": kind, "fault": report.fault, "faults": report.faults})),
+            ("store", report.store.status, report.store.detail(self.store_kind)),
+            ("record", report.record.status, record),
             (
                 "sessions",
                 report.sessions,
                 json!({"sessions": stats.map(|stats| stats.sessions), "users": stats.map(|stats| stats.users)}),
             ),
-            (
-                "system",
-                Status::Ok,
-                json!({
-                    "version": env!("CARGO_PKG_VERSION"),
-                    "uptime_s": self.started.elapsed().as_secs(),
-                    "is_stopping": self.stop.phase() != Phase::Serving,
-                    "memory_bytes": system.resident_bytes,
-                    "open_files": system.open_files,
-                }),
-            ),
+            ("system", Status::Ok, self.system()),
         ]
+    }
+
+    fn system(&self) -> Value {
+        let system = super::metrics::process();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "uptime_s": self.started.elapsed().as_secs(),
+            "is_stopping": self.stop.phase() != Phase::Serving,
+            "memory_bytes": system.resident_bytes,
+            "open_files": system.open_files,
+        })
     }
 }
 
 struct Report {
     status: Status,
-    store: Status,
-    record: Status,
+    store: Part,
+    record: Part,
     sessions: Status,
-    fault: Option<&'static str>,
     faults: u64,
     stats: Option<Stats>,
+}
+
+impl Report {
+    /// Before the stores were there for the first time.
+    fn opening(missing: Option<Missing>) -> Self {
+        let part = |name: &str| match &missing {
+            Some(missing) if missing.component == name => {
+                Part { status: Status::Unavailable, fault: Some(missing.fault.clone()) }
+            }
+            _ => Part { status: Status::Starting, fault: None },
+        };
+        let (store, record) = (part("store"), part("record"));
+        Self { status: Status::Starting, store, record, sessions: Status::Starting, faults: 0, stats: None }
+    }
+}
+
+/// One side of the stores.
+struct Part {
+    status: Status,
+    fault: Option<Fault>,
+}
+
+impl Part {
+    /// What operators read: the class of the fault for programs, its text with the remedy for people.
+    fn detail(&self, kind: &str) -> Value {
+        let fault = self.fault.as_ref();
+        json!({"kind": kind, "fault": fault.map(Fault::class), "detail": fault.map(Fault::to_string)})
+    }
 }
 
 async fn ok() -> Response {
     plain(StatusCode::OK, "ok\n")
 }
 
-async fn ready(State(server): Shared) -> Response {
-    if server.health.is_ready() {
-        return ok().await;
-    }
-    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n");
+async fn ready(State(health): State<Health>) -> Response {
+    if health.is_ready() { ok().await } else { not_yet("not ready\n") }
+}
+
+async fn started(State(health): State<Health>) -> Response {
+    let has_started = matches!(*health.known.borrow(), Known::Looked(_));
+    if has_started { ok().await } else { not_yet("starting\n") }
+}
+
+fn not_yet(text: &'static str) -> Response {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, text);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(vestibule::http::bounds::RETRY_AFTER_S));
     response
 }
@@ -194,10 +276,9 @@ fn plain(status: StatusCode, text: &'static str) -> Response {
     (status, [(header::CACHE_CONTROL, "no-store")], text).into_response()
 }
 
-async fn overview(State(server): Shared) -> Response {
-    let report = server.health.report();
-    let components: serde_json::Map<String, Value> = server
-        .health
+async fn overview(State(health): State<Health>) -> Response {
+    let report = health.report();
+    let components: serde_json::Map<String, Value> = health
         .components(&report)
         .into_iter()
         .map(|(name, status, detail)| (name.to_owned(), with_status(status, detail)))
@@ -205,9 +286,9 @@ async fn overview(State(server): Shared) -> Response {
     answer(report.status, json!({"status": report.status, "components": components}))
 }
 
-async fn component(State(server): Shared, TextPath(name): TextPath) -> Response {
-    let report = server.health.report();
-    let found = server.health.components(&report).into_iter().find(|(known, ..)| *known == name);
+async fn component(State(health): State<Health>, TextPath(name): TextPath) -> Response {
+    let report = health.report();
+    let found = health.components(&report).into_iter().find(|(known, ..)| *known == name);
     match found {
         Some((_, status, detail)) => answer(status, with_status(status, detail)),
         None => Problem::new(ProblemCode::NotFound).into_response(),
@@ -224,7 +305,7 @@ fn with_status(status: Status, detail: Value) -> Value {
 
 fn answer(status: Status, body: Value) -> Response {
     let code = match status {
-        Status::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Status::Starting | Status::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Status::Ok | Status::Degraded => StatusCode::OK,
     };
     (code, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()

@@ -3,10 +3,10 @@
 //! Everything is local and in memory, so that a scrape is answered whatever the stores do. Labels come from closed sets (the
 //! route as it is written in the router, not the path that was asked for): neither users nor paths make new series.
 
-use super::{RequestId, Server, Shared};
+use super::{RequestId, Server};
 use axum::{
     Router,
-    extract::{ConnectInfo, MatchedPath, Request, State},
+    extract::{ConnectInfo, FromRef, MatchedPath, Request, State},
     http::{HeaderMap, Method, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
@@ -33,11 +33,16 @@ const TICKS_PER_S: f64 = 100.0;
 const PAGE_BYTES: u64 = 4_096;
 
 /// `/metrics`.
-pub(super) fn routes() -> Router<Arc<Server>> {
+pub(super) fn routes<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Exporter: FromRef<S>,
+{
     Router::new().route("/metrics", get(scrape))
 }
 
-/// Where the figures of this process are read.
+/// Where the figures of this process are read. A handle.
+#[derive(Clone)]
 pub(crate) struct Exporter(PrometheusHandle);
 
 impl Exporter {
@@ -100,13 +105,19 @@ pub(super) fn process() -> Process {
     Process { resident_bytes: pages * PAGE_BYTES, open_files, cpu_s: ticks as f64 / TICKS_PER_S }
 }
 
-async fn scrape(State(server): Shared) -> Response {
+impl FromRef<Arc<Server>> for Exporter {
+    fn from_ref(server: &Arc<Server>) -> Self {
+        server.metrics.clone()
+    }
+}
+
+async fn scrape(State(exporter): State<Exporter>) -> Response {
     let process = process();
     metrics::gauge!("process_resident_memory_bytes").set(process.resident_bytes as f64);
     metrics::gauge!("process_open_fds").set(process.open_files as f64);
     metrics::gauge!("process_cpu_seconds_total").set(process.cpu_s);
     let headers = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
-    (headers, server.metrics.0.render()).into_response()
+    (headers, exporter.0.render()).into_response()
 }
 
 /// Counts and logs a request. Stands inside the layer that gives it an id.

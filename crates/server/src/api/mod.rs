@@ -14,6 +14,7 @@ mod query;
 mod session;
 mod stats;
 mod user;
+pub(crate) mod waiting;
 
 pub(crate) use auth::Browser;
 

@@ -22,8 +22,8 @@ use vestibule::{
 /// Query names under which tokens travel elsewhere. Logs and histories keep URLs.
 const TOKEN_NAMES: [&str; 4] = ["token", "session", "sid", "access_token"];
 
-async fn path(parts: &mut Parts, server: &Arc<Server>) -> Result<String, Problem> {
-    let path = Path::<String>::from_request_parts(parts, server).await;
+async fn path<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Problem> {
+    let path = Path::<String>::from_request_parts(parts, state).await;
     let wrong = |_| Problem::new(ProblemCode::InvalidRequest).with_detail("the path is not UTF-8");
     path.map(|Path(text)| text).map_err(wrong)
 }
@@ -54,11 +54,11 @@ impl FromRequestParts<Arc<Server>> for UserPath {
 /// What the path names, as it stands there.
 pub(super) struct TextPath(pub(super) String);
 
-impl FromRequestParts<Arc<Server>> for TextPath {
+impl<S: Send + Sync> FromRequestParts<S> for TextPath {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Problem> {
-        path(parts, server).await.map(Self)
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        path(parts, state).await.map(Self)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// How long the addresses are kept back so that they are told by a server that is ready.
+pub(super) const GREETING: Duration = Duration::from_millis(500);
 /// Time between two rounds of housekeeping.
 pub(super) const HOUSEKEEPING: Duration = Duration::from_millis(500);
 /// Time between two looks at the stores for health and figures.

@@ -9,6 +9,7 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
     net::SocketAddr,
     path::PathBuf,
+    sync::Once,
 };
 
 /// Where the management key comes from.
@@ -19,22 +20,37 @@ pub(super) enum KeySource<'a> {
     File(&'a Generated),
 }
 
-/// Prints the start text. A closed standard output stops no server.
-pub(super) fn print(config: &Config, key: &KeySource<'_>, public: SocketAddr, management: SocketAddr) {
-    let mut text = String::new();
-    if config.mode == Mode::Dev {
-        text.push_str(&introduction(config));
+/// The start text. Printed once.
+pub(super) struct Greeting {
+    text: String,
+    once: Once,
+}
+
+impl Greeting {
+    /// What is told of a server that listens on these addresses.
+    pub(super) fn new(config: &Config, key: &KeySource<'_>, public: SocketAddr, management: SocketAddr) -> Self {
+        let mut text = String::new();
+        if config.mode == Mode::Dev {
+            text.push_str(&introduction(config));
+        }
+        let _ = write!(
+            text,
+            "public  listening on http://{public}\nmanagement listening on http://{management}\n{}",
+            key_lines(config, key, io::stdout().is_terminal())
+        );
+        if config.mode == Mode::Dev {
+            text.push_str(&transcript(config, key, public, management));
+        }
+        Self { text, once: Once::new() }
     }
-    let _ = write!(
-        text,
-        "public  listening on http://{public}\nmanagement listening on http://{management}\n{}",
-        key_lines(config, key, io::stdout().is_terminal())
-    );
-    if config.mode == Mode::Dev {
-        text.push_str(&transcript(config, key, public, management));
+
+    /// Prints it, unless that was done before. A closed standard output stops no server.
+    pub(super) fn print(&self) {
+        self.once.call_once(|| {
+            let mut out = io::stdout().lock();
+            let _ = out.write_all(self.text.as_bytes()).and_then(|()| out.flush());
+        });
     }
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 fn introduction(config: &Config) -> String {

@@ -5,6 +5,7 @@
 
 use super::{
     bounds,
+    stage::Staged,
     stop::{Phase, Stop},
 };
 use axum::{
@@ -33,7 +34,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::task::TaskTracker;
-use tower::{Service, ServiceExt as _};
+use tower::Service;
 use vestibule::http::json::BodyLimit;
 
 /// What both listeners share: bounds, and the count of connections that are open.
@@ -80,9 +81,9 @@ impl Connections {
     }
 
     /// Accepts connections until the server closes. More than the bound wait in the operating system's queue.
-    pub(super) async fn accept<S>(self, listener: TcpListener, service: S)
+    pub(super) async fn accept<S>(self, listener: TcpListener, service: Staged<S>)
     where
-        S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + Unpin + 'static,
+        S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
         S::Future: Send,
     {
         let mut stop = self.stop.clone();
@@ -106,9 +107,9 @@ impl Connections {
     }
 
     /// One connection from its first byte to its last.
-    async fn talk<S>(self, stream: TcpStream, peer: SocketAddr, service: S)
+    async fn talk<S>(self, stream: TcpStream, peer: SocketAddr, service: Staged<S>)
     where
-        S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + Unpin + 'static,
+        S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
         S::Future: Send,
     {
         // Answers are small and whole: waiting for more to send along costs 40 ms with a client that delays its ACK.
@@ -121,7 +122,7 @@ impl Connections {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(body_limit);
-            let (answer, heard) = (service.clone().oneshot(request), heard.clone());
+            let (answer, heard) = (service.clone().answer(request), heard.clone());
             Box::pin(async move {
                 let answer = answer.await;
                 heard.awaited();

@@ -5,28 +5,26 @@ mod greeting;
 mod housekeeping;
 mod listener;
 mod log;
+mod opening;
+mod stage;
 mod stop;
 
 pub(crate) use stop::{Phase, Stop};
 
 use crate::{
-    api,
-    config::{self, Config, Mode, Record, RedisUrl, SecretText, Topology, secret},
+    api::{self, health::Health, metrics::Exporter, waiting::Waiting},
+    config::{self, Config, Http, secret},
 };
-use greeting::KeySource;
+use axum::Router;
+use greeting::{Greeting, KeySource};
 use listener::Connections;
+use stage::Staged;
 use std::{net::SocketAddr, path::Path, process::ExitCode, sync::Arc, time::Duration};
 use stop::Signals;
 use tokio::{net::TcpListener, sync::watch};
 use vestibule::{
-    OpenError, Options, Vestibule,
-    fault::Fault,
-    http::cookie::SessionCookie,
-    key::Keys,
-    password::PasswordPolicy,
-    redis::{RedisAddress, RedisNode},
-    secret::{KeyRing, Secret},
-    time::Clock,
+    http::{cookie::SessionCookie, forward_auth::ProxyEndpoints},
+    key::{BootstrapKey, Keys},
 };
 
 /// Why the server does not start: one line for the operator.
@@ -81,68 +79,91 @@ pub(crate) fn run(file: Option<&Path>, ephemeral: bool, environment: &config::En
 
 async fn serve(config: Config) -> Result<(), Refusal> {
     let mut signals = Signals::take()?;
-    let scrape = api::metrics::Exporter::install()?;
+    let metrics = Exporter::install()?;
     let (switch, stop) = stop::switch();
-    let ring = key_ring(&config)?;
+    let browser = browser(&config)?;
     let generated = match &config.management.key {
         Some(_) => None,
         None => Some(secret::load_or_generate_management_key(&config.data_dir).map_err(|error| in_folder(&config, error))?),
     };
-    let public = bind("public", config.public.listen).await?;
-    let management = bind("management", config.management.listen).await?;
-    let Some(vestibule) = open(&config, ring, &mut signals).await? else { return Ok(()) };
     let bootstrap = config.management.key.as_ref().or(generated.as_ref().map(|generated| &generated.text));
-    let bootstrap = bootstrap.map(SecretText::expose);
-    let keys = Keys::new(vestibule.keys.clone(), bootstrap, vestibule.observer.clone(), Clock::system());
-    let health = api::health::Health::new(&config, stop.clone());
+    let bootstrap = bootstrap.map(|key| BootstrapKey::new(key.expose()));
+    let health = Health::new(&config, stop.clone());
+
+    let listeners = Listeners::bind(&config).await?;
+    let key = generated.as_ref().map_or(KeySource::Configured, KeySource::File);
+    let greeting = Greeting::new(&config, &key, listeners.public.local_addr()?, listeners.management.local_addr()?);
+    let connections = Connections::new(&config.http, stop.clone());
+    let waiting = Waiting { health: health.clone(), metrics: metrics.clone(), bootstrap: bootstrap.clone() };
+    let stages = listeners.answer(&connections, &waiting, config.metrics.public);
+
+    let opened = tokio::select! {
+        opened = opening::open(&config, &waiting, &greeting) => Some(opened?),
+        () = signals.next() => None,
+    };
+    let Some(vestibule) = opened else {
+        wind_down(&switch, &connections, &config.http, &mut signals).await;
+        return Ok(());
+    };
+    let clock = vestibule.sessions.clock().clone();
+    let keys = Keys::new(vestibule.keys.clone(), bootstrap, vestibule.observer.clone(), clock);
     health.look(&vestibule).await;
     let event_retention = config.events.retention;
-    let server =
-        Arc::new(api::Server { vestibule, keys, browser: browser(&config)?, event_retention, health, metrics: scrape });
-
-    let key = generated.as_ref().map_or(KeySource::Configured, KeySource::File);
-    greeting::print(&config, &key, public.local_addr()?, management.local_addr()?);
-    let connections = Connections::new(&config.http, stop.clone());
-    tokio::spawn(connections.clone().accept(public, api::public(server.clone())));
-    tokio::spawn(connections.clone().accept(management, api::management(server.clone(), config.metrics.public)));
-    let housekeeping = tokio::spawn(housekeeping::run(server.clone(), config.events.retention, stop));
+    let server = Arc::new(api::Server { vestibule, keys, browser, event_retention, health, metrics });
+    stages.public.take_over(api::public(server.clone()));
+    stages.management.take_over(api::management(server.clone(), config.metrics.public));
+    greeting.print();
+    let housekeeping = tokio::spawn(housekeeping::run(server.clone(), event_retention, stop));
 
     signals.next().await;
-    tracing::info!(connections = connections.count(), "stopping");
-    tokio::select! {
-        () = wind_down(&switch, &connections, config.http.shutdown_grace) => {}
-        () = signals.next() => tracing::warn!(connections = connections.count(), "told twice to stop: stopping at once"),
-    }
-    switch.send_replace(Phase::Closing);
+    wind_down(&switch, &connections, &config.http, &mut signals).await;
     housekeeping.await?;
     housekeeping::finish(&server).await;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Opens the stores. A Redis that is not there is waited for, since it may be started after us; `None` where a signal came first.
-async fn open(config: &Config, ring: KeyRing, signals: &mut Signals) -> Result<Option<Vestibule>, Refusal> {
-    let mut opened = Vestibule::open(options(config, ring)?).await;
-    loop {
-        match opened {
-            Err(OpenError::Store(fault @ (Fault::Unavailable(_) | Fault::Timeout)))
-                if config.store.sessions_on_redis().is_some() =>
-            {
-                tracing::warn!(%fault, "waiting for Redis");
-            }
-            opened => return Ok(Some(opened?)),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(config.store.health_interval) => {}
-            () = signals.next() => return Ok(None),
-        }
-        opened = Vestibule::open(options(config, key_ring(config)?)?).await;
+/// The two listeners.
+struct Listeners {
+    public: TcpListener,
+    management: TcpListener,
+}
+
+/// What answers on them.
+struct Stages {
+    public: Staged<ProxyEndpoints<Router>>,
+    management: Staged<Router>,
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> Result<Self, Refusal> {
+        let public = bind("public", config.public.listen).await?;
+        Ok(Self { public, management: bind("management", config.management.listen).await? })
     }
+
+    /// Begins to answer with what can be told without a store.
+    fn answer(self, connections: &Connections, waiting: &Waiting, metrics_are_public: bool) -> Stages {
+        let management = api::waiting::management(waiting.clone(), metrics_are_public);
+        let stages = Stages { public: Staged::new(api::waiting::public(waiting.clone())), management: Staged::new(management) };
+        tokio::spawn(connections.clone().accept(self.public, stages.public.clone()));
+        tokio::spawn(connections.clone().accept(self.management, stages.management.clone()));
+        stages
+    }
+}
+
+/// Stops to serve; at once where it is told so twice.
+async fn wind_down(switch: &watch::Sender<Phase>, connections: &Connections, http: &Http, signals: &mut Signals) {
+    tracing::info!(connections = connections.count(), "stopping");
+    tokio::select! {
+        () = let_end(switch, connections, http.shutdown_grace) => {}
+        () = signals.next() => tracing::warn!(connections = connections.count(), "told twice to stop: stopping at once"),
+    }
+    switch.send_replace(Phase::Closing);
 }
 
 /// Lets requests under way end, for as long as the grace. Readiness fails first; connections are accepted on for a moment,
 /// so that a balancer sees it instead of a closed door, but only while somebody is being served.
-async fn wind_down(switch: &watch::Sender<Phase>, connections: &Connections, grace: Duration) {
+async fn let_end(switch: &watch::Sender<Phase>, connections: &Connections, grace: Duration) {
     switch.send_replace(Phase::Draining);
     let notice = bounds::NOTICE.min(grace / 4);
     if connections.ended_within(notice).await {
@@ -162,46 +183,6 @@ fn in_folder(config: &Config, error: impl std::fmt::Display) -> Refusal {
     format!("the data folder {} cannot be used: {error}", config.data_dir.display()).into()
 }
 
-fn options(config: &Config, ring: KeyRing) -> Result<Options, Refusal> {
-    let mut options = Options::new(ring);
-    options.policies = config.sessions.clone();
-    options.memory_limit = usize::try_from(config.store.memory_limit)?;
-    options.deadline = config.store.timeout;
-    options.password_policy = PasswordPolicy::new(config.passwords.profile, config.passwords.min_length)?;
-    options.password_pool.queue = config.passwords.queue;
-    if let Some(workers) = config.passwords.workers {
-        options.password_pool.workers = workers;
-    }
-    if let Record::Postgres(url) = &config.record {
-        options.database_url = Some(url.expose().to_owned());
-    }
-    options.redis = config.store.sessions_on_redis().map(redis_address).transpose()?;
-    options.data_dir = (config.record == Record::Sqlite).then(|| config.data_dir.clone());
-    Ok(options)
-}
-
-fn redis_address(url: &RedisUrl) -> Result<RedisAddress, Refusal> {
-    Ok(match &url.topology {
-        Topology::Sentinel { master } => {
-            let sentinels: Vec<_> = url.hosts.iter().map(|host| redis_node(url, host)).collect();
-            RedisAddress::of_sentinels(&sentinels, master)?
-        }
-        Topology::Single | Topology::Cluster => {
-            RedisAddress::of(&redis_node(url, url.hosts.first().ok_or("store.url names no host")?))?
-        }
-    })
-}
-
-fn redis_node<'a>(url: &'a RedisUrl, (host, port): &'a (String, u16)) -> RedisNode<'a> {
-    RedisNode {
-        host: host.trim_matches(['[', ']']),
-        port: *port,
-        user: url.user.as_deref(),
-        password: url.password.as_ref().map(SecretText::expose),
-        database: url.database.unwrap_or_default(),
-    }
-}
-
 fn browser(config: &Config) -> Result<api::Browser, Refusal> {
     let (cookie, _) = SessionCookie::new(config.cookie.config.clone(), config.cookie.exposure)?;
     Ok(api::Browser {
@@ -210,21 +191,4 @@ fn browser(config: &Config) -> Result<api::Browser, Refusal> {
         allowed: config.public.allowed_origins.clone(),
         clear_site_data: config.public.clear_site_data,
     })
-}
-
-fn key_ring(config: &Config) -> Result<KeyRing, Refusal> {
-    let current = match (&config.secret, config.mode) {
-        (Some(secret), _) => secret.clone(),
-        (None, Mode::Dev) => secret::load_or_generate(&config.data_dir).map_err(|error| in_folder(config, error))?.text,
-        (None, Mode::Production) => return Err("production mode needs VESTIBULE_SECRET".into()),
-    };
-    let mut secrets = vec![Secret::new(current.key_material().to_vec())?];
-    if let Some(previous) = &config.secret_previous {
-        secrets.push(Secret::new(previous.key_material().to_vec())?);
-    }
-    let csrf = match &config.csrf_secret {
-        Some(secret) => Some(Secret::new(secret.key_material().to_vec())?),
-        None => None,
-    };
-    Ok(KeyRing::new(&secrets, csrf.as_ref())?)
 }

@@ -62,7 +62,7 @@ impl Connector {
 
     /// Checks the server's version, brings the schema up to date, and makes sure that the change log goes forward.
     pub(super) async fn prepare(&self) -> Result<(), Fault> {
-        let mut connection = self.connect().await.map_err(Trouble::into_fault)?;
+        let mut connection = self.connect().await.map_err(|trouble| trouble.fault())?;
         let version: String =
             sqlx::query_scalar("SHOW server_version_num").fetch_one(&mut connection).await.map_err(|error| fault_of(&error))?;
         if version.parse::<i32>().unwrap_or_default() < OLDEST_VERSION {
@@ -74,7 +74,7 @@ impl Connector {
 
 /// All steps in one transaction, under a lock: nodes that start together wait for the first.
 async fn migrate(connection: &mut PgConnection) -> Result<(), Fault> {
-    let fault = |error: sqlx::Error| Trouble::from(error).into_fault();
+    let fault = |error: sqlx::Error| fault_of(&error);
     let mut transaction = connection.begin().await.map_err(fault)?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK).execute(&mut *transaction).await.map_err(fault)?;
     transaction.execute("CREATE TABLE IF NOT EXISTS vestibule_schema (version integer NOT NULL)").await.map_err(fault)?;

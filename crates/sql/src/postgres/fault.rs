@@ -50,17 +50,23 @@ impl Trouble {
 
     /// The fault to answer with. Logs what only the operator may read; neither holds an address or a password.
     pub(super) fn into_fault(self) -> Fault {
+        match &self {
+            Self::Overtaken => {}
+            Self::Unreadable(what) => tracing::error!(what, "the record holds something that cannot be read"),
+            Self::Sql(error) => {
+                let fault = self.fault();
+                tracing::error!(class = fault.class(), state = code(error), %fault, "the record could not do what was asked");
+            }
+        }
+        self.fault()
+    }
+
+    /// The fault alone, for callers who say themselves what happened.
+    pub(super) fn fault(&self) -> Fault {
         match self {
             Self::Overtaken => Fault::Unavailable("another node changed the same user at the same time".into()),
-            Self::Unreadable(what) => {
-                tracing::error!(what, "the record holds something that cannot be read");
-                Fault::Corrupt(format!("{what} in the database; restore it from a backup").into())
-            }
-            Self::Sql(error) => {
-                let fault = fault_of(&error);
-                tracing::error!(class = fault.class(), state = code(&error), %fault, "the record could not do what was asked");
-                fault
-            }
+            Self::Unreadable(what) => Fault::Corrupt(format!("{what} in the database; restore it from a backup").into()),
+            Self::Sql(error) => fault_of(error),
         }
     }
 

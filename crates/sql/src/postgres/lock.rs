@@ -23,7 +23,7 @@ pub(super) struct Lock {
 impl Lock {
     /// Takes the lock.
     pub(super) async fn take(connector: &Connector) -> Result<Self, Fault> {
-        let Some(connection) = attempt(connector).await.map_err(Trouble::into_fault)? else { return Err(taken()) };
+        let Some(connection) = attempt(connector).await.map_err(|trouble| trouble.fault())? else { return Err(taken()) };
         let held = Arc::new(AtomicBool::new(true));
         let keeper = tokio::spawn(keep(connector.clone(), connection, held.clone()));
         Ok(Self { held, keeper })

@@ -104,6 +104,22 @@ impl Server {
     /// # Panics
     /// Where it neither ends nor gets ready in time.
     pub fn try_start(options: ServerOptions) -> Result<Self, Refused> {
+        Self::begin(options, is_ready)
+    }
+
+    /// Starts a server whose stores are not there: it has told its addresses and need not be ready.
+    ///
+    /// # Panics
+    /// Where it ends, or tells no addresses in time.
+    #[must_use]
+    pub fn start_waiting(options: ServerOptions) -> Self {
+        match Self::begin(options, |_| true) {
+            Ok(server) => server,
+            Err(refused) => panic!("the server ended: {}\n{}{}", refused.status, refused.stdout, refused.stderr),
+        }
+    }
+
+    fn begin(options: ServerOptions, has_begun: fn(&str) -> bool) -> Result<Self, Refused> {
         let dir = tempfile::Builder::new().prefix("vestibule-test-").tempdir().expect("a folder for the test");
         std::fs::create_dir(dir.path().join("data")).expect("a folder for the data");
         if let Some(text) = &options.config {
@@ -111,7 +127,7 @@ impl Server {
         }
         let (secret, key) = (random_text("test-secret-"), random_text("vk_test_"));
         let mut program = launch(&options, dir.path(), &secret, &key);
-        let (public, management) = await_ready(&mut program, 0)?;
+        let (public, management) = await_addresses(&mut program, 0, has_begun)?;
         Ok(Self { public, management, key, dir, options, secret, program })
     }
 
@@ -189,7 +205,7 @@ impl Server {
         self.kill();
         let printed = self.stdout().len();
         self.program = launch(&self.options, self.dir.path(), &self.secret, &self.key);
-        (self.public, self.management) = await_ready(&mut self.program, printed)?;
+        (self.public, self.management) = await_addresses(&mut self.program, printed, is_ready)?;
         Ok(())
     }
 
@@ -227,16 +243,19 @@ fn launch(options: &ServerOptions, dir: &Path, secret: &str, key: &str) -> Progr
     Program::start("vestibule", &mut command, dir)
 }
 
-/// Waits for both addresses behind what was printed before, then for `/readyz`.
-fn await_ready(program: &mut Program, printed: usize) -> Result<(String, String), Refused> {
+fn is_ready(public: &str) -> bool {
+    get("/readyz").try_send(public).is_ok_and(|answer| answer.status == 200)
+}
+
+/// Waits for both addresses behind what was printed before, and then for what is asked of the public one.
+fn await_addresses(program: &mut Program, printed: usize, has_begun: fn(&str) -> bool) -> Result<(String, String), Refused> {
     let addresses = wait_for(START, || {
         let stdout = program.stdout();
         let news = stdout.get(printed..).unwrap_or_default();
-        if let (Some(public), Some(management)) = (address(news, "public"), address(news, "management")) {
-            let ready = get("/readyz").try_send(&public).is_ok_and(|answer| answer.status == 200);
-            if ready {
-                return Some(Ok((public, management)));
-            }
+        if let (Some(public), Some(management)) = (address(news, "public"), address(news, "management"))
+            && has_begun(&public)
+        {
+            return Some(Ok((public, management)));
         }
         let status = program.ended()?;
         Some(Err(Refused { status, stdout: program.stdout(), stderr: program.stderr() }))

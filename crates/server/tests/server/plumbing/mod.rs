@@ -8,3 +8,4 @@ mod metrics;
 mod retention;
 mod start;
 mod stop;
+mod waiting;
