@@ -18,19 +18,25 @@ pub(crate) const LOOKUP_BYTES: usize = 16 * 1024;
 pub(crate) const SEEN_USERS: usize = 1_024;
 /// Sessions of a user up to which the last state is remembered.
 pub(crate) const SEEN_SESSIONS: usize = 64;
-/// Milliseconds between two looks at which start of the server answers.
-pub(crate) const START_EVERY_MS: u64 = 250;
 /// Keys that one step of a walk asks for.
 pub(crate) const WALK_STEP: usize = 512;
 /// Steps of a walk that one look for expired users makes; the next look goes on behind them.
 pub(crate) const WALK_STEPS: usize = 8;
 /// Homes that one trip asks for.
 pub(crate) const HOMES_AT_ONCE: usize = 16;
-/// Milliseconds between two tries to connect, first and last; and how many tries make one call fail.
-pub(crate) const RECONNECT_MS: (u64, u64) = (20, 500);
-/// See [`RECONNECT_MS`].
-pub(crate) const RECONNECT_TRIES: usize = 4;
+/// Milliseconds up to which a process waits between two tries to connect, first and last: two a second in the mean.
+pub(crate) const RECONNECT_MS: (u64, u64) = (125, 1_000);
+/// Milliseconds between two tries of a command that a Cluster could not place, first and last.
+pub(crate) const CLUSTER_RETRY_MS: (u64, u64) = (10, 100);
+/// Calls in a row that run into their deadline until the breaker opens.
+pub(crate) const BREAKER_TIMEOUTS: u32 = 5;
+/// Milliseconds between two calls through an open breaker.
+pub(crate) const BREAKER_PROBE_MS: u64 = 1_000;
 /// Milliseconds after which a peer that acknowledges nothing counts as gone.
 pub(crate) const PEER_SILENCE_MS: u64 = 1_000;
-/// Milliseconds between two questions to a master whether it still is one, and to a Sentinel whether it is still there.
-pub(crate) const CHECK_MS: u64 = 500;
+/// Milliseconds between two questions to a server whether it is there and in charge, and to a Sentinel whether it is there.
+pub const CHECK_MS: u64 = 1_000;
+/// Milliseconds that a new connection may take unless [`crate::RedisOptions`] says otherwise.
+pub const CONNECT_MS: u64 = 2_000;
+/// Calls that may be under way at a time unless [`crate::RedisOptions`] says otherwise.
+pub const IN_FLIGHT: usize = 1_024;

@@ -4,7 +4,8 @@
 use crate::{
     RedisStore, bounds, event,
     key::Key,
-    link::{integer, odd},
+    fault::odd,
+    link::integer,
     user::{self, Stamp},
 };
 use redis::Value;
@@ -188,7 +189,7 @@ impl RedisStore {
     }
 
     async fn write(&self, seen: &Seen, user: &UserAggregate, writes: Writes, now: Timestamp) -> Result<Written, Fault> {
-        let stamp = if writes.user { self.stamp()? } else { seen.stamp.unwrap_or_default() };
+        let stamp = if writes.user { self.stamp(user.tag.home())? } else { seen.stamp.unwrap_or_default() };
         let tag = user.tag;
         let home = tag.home();
         let keys = [Key::user(tag), Key::ended(tag), Key::timeline(tag), Key::home_timeline(home), Key::figures(home)];
@@ -204,7 +205,8 @@ impl RedisStore {
         }
         let current = self.seen_in(tag, answer)?;
         match repeated {
-            true if current.stamp == Some(stamp) => Ok(Written::Done(stamp)),
+            // A Cluster's connection repeats by itself what it had to send to another node.
+            _ if writes.user && current.stamp == Some(stamp) => Ok(Written::Done(stamp)),
             true => Err(Fault::Timeout),
             false => Ok(Written::Beaten(current)),
         }
@@ -233,7 +235,7 @@ impl RedisStore {
     fn seen_in(&self, tag: UserTag, value: Value) -> Result<Seen, Fault> {
         let Some(bytes) = crate::link::bytes(value)? else { return Ok(Seen::nobody(tag, true)) };
         let stamp = user::header(&bytes)?.stamp;
-        let user = if self.believes(stamp)? { user::unpack(tag, &bytes)?.1 } else { UserAggregate::new(tag) };
+        let user = if self.believes(tag.home(), stamp)? { user::unpack(tag, &bytes)?.1 } else { UserAggregate::new(tag) };
         Ok(Seen { stamp: Some(stamp), user, fresh: true })
     }
 

@@ -3,7 +3,8 @@
 use crate::{
     RedisStore,
     key::Key,
-    link::{Call, bytes, integer, odd},
+    fault::{Call, odd},
+    link::{bytes, integer},
 };
 use vestibule_core::{
     Answer,

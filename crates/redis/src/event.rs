@@ -5,10 +5,10 @@
 use crate::{
     RedisStore, bounds,
     key::Key,
-    link::{integer, odd, strings},
+    fault::odd,
+    link::{integer, strings},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use redis::Pipeline;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use vestibule_core::{
@@ -155,10 +155,8 @@ impl RedisStore {
             page.offer(&strings(ask.await?)?)?;
         } else {
             for first in (0..Home::COUNT).step_by(bounds::HOMES_AT_ONCE) {
-                let mut ask = Pipeline::new();
-                for home in first..first + bounds::HOMES_AT_ONCE {
-                    ask.add_command(range(&Key::home_timeline(Home(home as u8))));
-                }
+                let homes = first..first + bounds::HOMES_AT_ONCE;
+                let ask: Vec<_> = homes.map(|home| range(&Key::home_timeline(Home(home as u8)))).collect();
                 for lines in self.link.within(self.link.read_all(&ask)).await? {
                     page.offer(&strings(lines)?)?;
                 }

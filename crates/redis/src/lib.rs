@@ -6,23 +6,29 @@
 //! here, by the pure rules of the core, and one script writes it if nobody else changed the user in between; nothing of a
 //! rule is written twice. `docs/keyspace.md` specifies every key.
 //!
-//! Deliberately absent: rules, clocks, Cluster connections, TLS.
+//! Deliberately absent: rules, and clocks.
 
 mod address;
 pub mod bounds;
+mod breaker;
 mod change;
+mod cluster;
+mod connection;
 mod deployment;
 mod event;
+mod fault;
 mod key;
 mod link;
 mod script;
 mod sentinel;
 mod session;
+mod start;
 mod state;
 mod store;
+mod supervisor;
 mod user;
 mod walk;
 
-pub use address::{AddressError, RedisAddress, RedisNode};
+pub use address::{AddressError, RedisAddress, RedisNode, RedisTls};
 pub use state::RedisState;
 pub use store::{RedisOptions, RedisStore};

@@ -1,60 +1,27 @@
-//! The one way to the server: a connection that mends itself, one deadline per call, and faults that say what they mean.
+//! The one way to Redis: a connection that mends itself, one deadline per call, and faults that say what they mean.
 
 use crate::{
-    address::{Place, RedisAddress},
-    bounds,
+    address::RedisAddress,
+    breaker::Breaker,
+    connection::{Connection, Master},
+    fault::{Call, Failure, odd},
     key::Key,
     script::Script,
-    sentinel::Supervisor,
+    store::RedisOptions,
+    supervisor::{Supervisor, SupervisorOptions},
 };
-use redis::{
-    Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, RedisResult, Value,
-    aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
-    io::tcp::TcpSettings,
-};
-use std::{borrow::Cow, fmt, future::Future, sync::Arc, time::Duration};
-use vestibule_core::fault::Fault;
-
-/// What a lost answer means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Call {
-    /// Nothing: asking again is safe.
-    Read,
-    /// It may have been applied.
-    Write,
-}
-
-/// Why there is no answer.
-pub(crate) enum Failure {
-    /// The command did not leave, or the server refused it before it did anything.
-    NotSent(Fault),
-    /// The server or the connection says so.
-    Answered(RedisError),
-}
-
-impl Failure {
-    fn fault(self, call: Call) -> Fault {
-        match self {
-            Self::NotSent(fault) => fault,
-            Self::Answered(error) => fault(&error, call),
-        }
-    }
-}
+use redis::{Cmd, Value};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
+use vestibule_core::{fault::Fault, id::Home};
 
 /// A connection shared by all calls.
 #[derive(Clone)]
 pub(crate) struct Link {
-    route: Route,
+    supervisor: Arc<Supervisor>,
+    breaker: Arc<Breaker>,
+    permits: Arc<Semaphore>,
     deadline: Duration,
-}
-
-/// How calls get there.
-#[derive(Clone)]
-enum Route {
-    /// To one server.
-    Single(ConnectionManager),
-    /// To whichever server the Sentinels name.
-    Sentinels(Arc<Supervisor>),
 }
 
 impl fmt::Debug for Link {
@@ -63,37 +30,50 @@ impl fmt::Debug for Link {
     }
 }
 
-/// A half-open connection would else swallow calls until the system's own limit, a quarter of an hour.
-pub(crate) fn tcp_settings() -> TcpSettings {
-    TcpSettings::default().set_nodelay(true).set_user_timeout(Duration::from_millis(bounds::PEER_SILENCE_MS))
-}
-
-/// Connects with the first call.
-fn one_server(info: ConnectionInfo) -> RedisResult<ConnectionManager> {
-    let client = Client::open(info.set_tcp_settings(tcp_settings()))?;
-    let (first, last) = bounds::RECONNECT_MS;
-    let config = ConnectionManagerConfig::new()
-        .set_min_delay(Duration::from_millis(first))
-        .set_max_delay(Duration::from_millis(last))
-        .set_number_of_retries(bounds::RECONNECT_TRIES)
-        .set_connection_timeout(Some(Duration::from_millis(bounds::PEER_SILENCE_MS)))
-        .set_response_timeout(None);
-    ConnectionManager::new_lazy_with_config(client, config)
-}
-
 impl Link {
-    /// A link that connects in the background or with its first call. Needs a tokio runtime.
-    pub(crate) fn new(address: RedisAddress, deadline: Duration) -> Result<Self, Fault> {
-        let route = match address.0 {
-            Place::Single(info) => Route::Single(one_server(info).map_err(|error| fault(&error, Call::Read))?),
-            Place::Sentinels(place) => Route::Sentinels(Arc::new(Supervisor::new(place))),
+    /// A link that connects in the background. With `know_starts` it learns which start of which server answers. Needs a tokio
+    /// runtime.
+    pub(crate) fn new(address: RedisAddress, options: &RedisOptions, know_starts: bool) -> Self {
+        let supervision = SupervisorOptions {
+            connect_timeout: options.connect_timeout,
+            check_interval: options.check_interval,
+            know_starts,
         };
-        Ok(Self { route, deadline })
+        Self {
+            supervisor: Arc::new(Supervisor::new(address, supervision)),
+            breaker: Arc::default(),
+            permits: Arc::new(Semaphore::new(options.max_in_flight.clamp(1, Semaphore::MAX_PERMITS))),
+            deadline: options.deadline,
+        }
     }
 
-    /// Bounds a whole call, however many trips it takes.
+    /// Bounds a whole call, however many trips it takes, and how many of them are under way.
     pub(crate) async fn within<T>(&self, call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-        tokio::time::timeout(self.deadline, call).await.unwrap_or(Err(Fault::Timeout))
+        self.breaker.pass()?;
+        let call = async {
+            let _permit = self.permits.acquire().await.map_err(|_| Fault::Unavailable("the store is closed".into()))?;
+            call.await
+        };
+        match tokio::time::timeout(self.deadline, call).await {
+            Ok(answer) => {
+                self.breaker.heard();
+                answer
+            }
+            Err(_) => {
+                self.breaker.timed_out();
+                Err(Fault::Timeout)
+            }
+        }
+    }
+
+    /// Waits until somebody is in charge, or it is known why nobody is.
+    pub(crate) async fn found(&self) -> Result<(), Fault> {
+        self.supervisor.masters().await.map(|_| ())
+    }
+
+    /// Which start of the server of this home answers; unavailable while that is not known.
+    pub(crate) fn start(&self, home: Home) -> Result<[u8; 4], Fault> {
+        self.supervisor.starts().of(home)
     }
 
     /// Asks; once more where the connection broke meanwhile.
@@ -105,21 +85,27 @@ impl Link {
     }
 
     /// Asks several things in one trip.
-    pub(crate) async fn read_all(&self, commands: &Pipeline) -> Result<Vec<Value>, Fault> {
-        let answers = match &self.route {
-            Route::Single(connection) => {
-                let answers = connection.clone().req_packed_commands(commands, 0, commands.len()).await;
-                answers.map_err(Failure::Answered)
-            }
-            Route::Sentinels(supervisor) => {
-                let send = |mut connection: MultiplexedConnection| async move {
-                    connection.req_packed_commands(commands, 0, commands.len()).await
-                };
-                supervisor.send(send).await
-            }
-        };
-        let answers = answers.map_err(|failure| failure.fault(Call::Read))?;
-        answers.into_iter().map(|answer| answer.extract_error().map_err(|error| fault(&error, Call::Read))).collect()
+    pub(crate) async fn read_all(&self, commands: &[Cmd]) -> Result<Vec<Value>, Fault> {
+        let send = |mut connection: Connection| async move { connection.send_all(commands).await };
+        self.supervisor.send(send).await.map_err(|failure| failure.fault(Call::Read))
+    }
+
+    /// The servers in charge, in an order of their own; one without a name outside a Cluster.
+    pub(crate) async fn masters(&self) -> Result<Arc<[Master]>, Fault> {
+        self.supervisor.masters().await
+    }
+
+    /// Asks one of the [`Self::masters`] something about itself.
+    pub(crate) async fn read_at(&self, master: &Master, command: &Cmd) -> Result<Value, Fault> {
+        let send = |mut connection: Connection| async move { connection.send_to(master, command).await };
+        self.supervisor.send(send).await.map_err(|failure| failure.fault(Call::Read))
+    }
+
+    /// Asks every server in charge something about itself: its name, empty where there is one only, and its answer.
+    #[allow(dead_code, reason = "read by the start-up checks")]
+    pub(crate) async fn read_masters(&self, command: &Cmd) -> Result<Vec<(String, Value)>, Fault> {
+        let send = |mut connection: Connection| async move { connection.send_to_masters(command).await };
+        self.supervisor.send(send).await.map_err(|failure| failure.fault(Call::Read))
     }
 
     /// Sends one command.
@@ -128,18 +114,7 @@ impl Link {
     }
 
     async fn try_send(&self, command: &Cmd) -> Result<Value, Failure> {
-        match &self.route {
-            Route::Single(connection) => {
-                let answer = connection.clone().req_packed_command(command).await;
-                answer.and_then(Value::extract_error).map_err(Failure::Answered)
-            }
-            Route::Sentinels(supervisor) => {
-                let send = |mut connection: MultiplexedConnection| async move {
-                    connection.req_packed_command(command).await?.extract_error()
-                };
-                supervisor.send(send).await
-            }
-        }
+        self.supervisor.send(|mut connection: Connection| async move { connection.send(command).await }).await
     }
 
     /// Runs a script: by its hash, and by its text where the server does not know it yet.
@@ -163,57 +138,19 @@ impl Link {
         }
     }
 
-    /// Makes the scripts known to the server.
+    /// Makes the scripts known to the servers.
     pub(crate) async fn preload(&self, scripts: &[&Script]) -> Result<(), Fault> {
-        let mut load = Pipeline::new();
-        for script in scripts {
-            load.cmd("SCRIPT").arg("LOAD").arg(script.code());
-        }
-        self.read_all(&load).await?;
+        let load = |script: &&Script| redis::cmd("SCRIPT").arg("LOAD").arg(script.code()).take();
+        self.read_all(&scripts.iter().map(load).collect::<Vec<_>>()).await?;
         Ok(())
     }
-}
-
-/// What an error means, and what the operator can do about it.
-pub(crate) fn fault(error: &RedisError, call: Call) -> Fault {
-    let misconfigured = |text: &'static str| Fault::Misconfigured(Cow::Borrowed(text));
-    match error.code() {
-        Some("OOM") => misconfigured("Redis is out of memory: raise maxmemory; endings go on meanwhile"),
-        Some("MISCONF") => misconfigured("Redis cannot save to its disk and refuses writes: see its log, free space"),
-        Some("READONLY") => misconfigured("this Redis is a read-only replica: name the master"),
-        Some("NOAUTH" | "WRONGPASS") => misconfigured("Redis refuses the password"),
-        Some("NOPERM") => misconfigured("the Redis user may not run a command that is needed: see docs/keyspace.md"),
-        Some("WRONGTYPE") => Fault::Corrupt("a key of ours holds something else".into()),
-        Some("LOADING") => Fault::Unavailable("Redis is loading its data".into()),
-        Some(code @ ("BUSY" | "MASTERDOWN" | "TRYAGAIN" | "CLUSTERDOWN")) => {
-            Fault::Unavailable(format!("Redis answers {code}").into())
-        }
-        _ => fault_without_code(error, call),
-    }
-}
-
-fn fault_without_code(error: &RedisError, call: Call) -> Fault {
-    match error.kind() {
-        ErrorKind::AuthenticationFailed => Fault::Misconfigured("Redis refuses the password".into()),
-        ErrorKind::InvalidClientConfig => Fault::Misconfigured("the address of Redis cannot be used".into()),
-        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Fault::Corrupt("Redis gave an answer of another form".into()),
-        _ if error.is_connection_refusal() => Fault::Unavailable("Redis refuses the connection".into()),
-        ErrorKind::Io if call == Call::Write => Fault::Timeout,
-        ErrorKind::Io => Fault::Unavailable("the connection to Redis broke".into()),
-        _ => Fault::Unavailable(format!("Redis answers {}", error.code().unwrap_or("an error")).into()),
-    }
-}
-
-/// An answer that cannot be.
-pub(crate) fn odd(what: &'static str) -> Fault {
-    Fault::Corrupt(Cow::Borrowed(what))
 }
 
 /// A string, or nothing.
 pub(crate) fn bytes(value: Value) -> Result<Option<Vec<u8>>, Fault> {
     match value {
         Value::BulkString(bytes) => Ok(Some(bytes)),
-        Value::SimpleString(text) => Ok(Some(text.into_bytes())),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(Some(text.into_bytes())),
         Value::Nil => Ok(None),
         _ => Err(odd("Redis gave no string")),
     }

@@ -3,10 +3,11 @@
 use crate::{
     RedisStore, bounds,
     key::Key,
-    link::{bytes, odd, strings},
+    fault::odd,
+    link::{bytes, strings},
     user,
 };
-use redis::{Pipeline, Value};
+use redis::Value;
 use vestibule_core::{
     Answer,
     fault::Fault,
@@ -23,7 +24,7 @@ impl RedisStore {
         let value = self.link.read(redis::cmd("GET").arg(Key::user(tag))).await?;
         let Some(value) = bytes(value)? else { return Ok(None) };
         let (stamp, user) = user::unpack(tag, &value)?;
-        Ok(self.believes(stamp)?.then_some(user))
+        Ok(self.believes(tag.home(), stamp)?.then_some(user))
     }
 
     async fn ended(&self, tag: UserTag) -> Result<Vec<PackedSession>, Fault> {
@@ -42,7 +43,7 @@ impl RedisStore {
         let mut ask = redis::cmd("GETRANGE");
         ask.arg(Key::user(tag)).arg(0).arg(bounds::LOOKUP_BYTES - 1);
         let part = bytes(self.link.read(&ask).await?)?.unwrap_or_default();
-        if part.is_empty() || !self.believes(user::header(&part)?.stamp)? {
+        if part.is_empty() || !self.believes(tag.home(), user::header(&part)?.stamp)? {
             return Ok(None);
         }
         if let Some(outcome) = user::find(tag, &part, digest, now)? {
@@ -68,11 +69,9 @@ impl RedisStore {
     }
 
     async fn figures(&self) -> Result<Stats, Fault> {
-        let mut ask = Pipeline::new();
-        for home in 0..Home::COUNT {
-            let figures = ask.cmd("HMGET").arg(Key::figures(Home(home as u8)));
-            figures.arg(&["sessions", "users", "created", "revoked", "expired"]);
-        }
+        let names = &["sessions", "users", "created", "revoked", "expired"];
+        let figures = |home| redis::cmd("HMGET").arg(Key::figures(Home(home as u8))).arg(names).take();
+        let ask: Vec<_> = (0..Home::COUNT).map(figures).collect();
         let mut sum = [0_u64; 5];
         for home in self.link.read_all(&ask).await? {
             let Value::Array(figures) = home else { return Err(odd("HMGET gave no list")) };

@@ -1,10 +1,8 @@
-//! [`RedisStore`]: every port on one server.
+//! [`RedisStore`]: every port on Redis.
 
-use crate::{address::RedisAddress, bounds, change::SeenUsers, link::Link, script::Scripts, state::Start};
-use std::{
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use crate::{address::RedisAddress, bounds, change::SeenUsers, link::Link, script::Scripts, walk::Place};
+use parking_lot::Mutex;
+use std::{sync::Arc, time::Duration};
 use vestibule_core::{fault::Fault, time::millis};
 
 /// How a [`RedisStore`] works.
@@ -15,6 +13,12 @@ pub struct RedisOptions {
     /// How long a user of whom nothing is live is remembered, with ended sessions and events. Default 24 h. Disabled users are
     /// remembered for ten years.
     pub history_retention: Duration,
+    /// Deadline of a new connection. Default 2 s.
+    pub connect_timeout: Duration,
+    /// Calls that may be under way at a time; more wait inside their deadline. Default 1,024.
+    pub max_in_flight: usize,
+    /// Time between two looks whether the server is there and in charge. Default 1 s.
+    pub check_interval: Duration,
 }
 
 impl Default for RedisOptions {
@@ -22,6 +26,9 @@ impl Default for RedisOptions {
         Self {
             deadline: Duration::from_millis(bounds::DEADLINE_MS),
             history_retention: Duration::from_millis(bounds::HISTORY_RETENTION_MS),
+            connect_timeout: Duration::from_millis(bounds::CONNECT_MS),
+            max_in_flight: bounds::IN_FLIGHT,
+            check_interval: Duration::from_millis(bounds::CHECK_MS),
         }
     }
 }
@@ -40,27 +47,29 @@ pub struct RedisStore {
     pub(crate) link: Link,
     pub(crate) scripts: Scripts,
     pub(crate) seen: SeenUsers,
-    /// Where the next look for expired users goes on: a cursor of SCAN.
-    pub(crate) hand: Arc<AtomicU64>,
+    /// Where the next look for expired users goes on.
+    pub(crate) hand: Arc<Mutex<Place>>,
     pub(crate) retention_ms: u64,
-    /// As a state under a record: which start of the server may be believed.
-    pub(crate) start: Option<Start>,
+    /// Whether a record is there: then only what was written since the server's start is believed.
+    pub(crate) is_state: bool,
 }
 
 impl RedisStore {
-    /// A store that connects with its first call. Needs a tokio runtime.
-    ///
-    /// # Errors
-    /// [`Fault::Misconfigured`] where the address cannot be used.
-    pub fn new(address: RedisAddress, options: RedisOptions) -> Result<Self, Fault> {
-        Ok(Self {
-            link: Link::new(address, options.deadline)?,
+    /// A store that connects in the background. Needs a tokio runtime.
+    #[must_use]
+    pub fn new(address: RedisAddress, options: RedisOptions) -> Self {
+        Self::with(address, &options, false)
+    }
+
+    pub(crate) fn with(address: RedisAddress, options: &RedisOptions, is_state: bool) -> Self {
+        Self {
+            link: Link::new(address, options, is_state),
             scripts: Scripts::default(),
             seen: SeenUsers::default(),
             hand: Arc::default(),
             retention_ms: millis(options.history_retention),
-            start: None,
-        })
+            is_state,
+        }
     }
 
     /// Connects, and makes the scripts known to the server so that no request pays for it.

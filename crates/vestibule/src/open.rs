@@ -183,7 +183,7 @@ async fn join(options: &Options) -> Result<Stores, OpenError> {
 async fn on_redis(options: &Options, address: vestibule_redis::RedisAddress) -> Result<Stores, OpenError> {
     use vestibule_redis::{RedisOptions, RedisStore};
     let store = RedisOptions { deadline: options.deadline, ..RedisOptions::default() };
-    let store = Arc::new(RedisStore::new(address, store).map_err(OpenError::Store)?);
+    let store = Arc::new(RedisStore::new(address, store));
     store.warm_up().await.map_err(OpenError::Store)?;
     Ok(Stores { sessions: store.clone(), events: store.clone(), keys: store.clone(), deployment: store, durable: None })
 }
@@ -201,7 +201,7 @@ async fn on_both(options: &Options, address: vestibule_redis::RedisAddress, url:
     let record = record.map_err(OpenError::Database)?;
     // The record answers in the state's place, so the state may not use up the time for it.
     let state = RedisOptions { deadline: options.deadline.min(STATE_DEADLINE), ..RedisOptions::default() };
-    let state = Arc::new(RedisState::new(address, state).map_err(OpenError::Store)?);
+    let state = Arc::new(RedisState::new(address, state));
     let stores = join_state(options, record, state);
     if let Some(durable) = &stores.durable {
         durable.follow();

@@ -3,7 +3,8 @@
 use super::{FIRST_HOME, Key};
 use crate::{
     RedisStore, bounds, event,
-    link::{integer, odd, strings},
+    fault::odd,
+    link::{integer, strings},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};

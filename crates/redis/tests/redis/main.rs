@@ -1,5 +1,6 @@
 //! The store on a real server.
 
+mod cluster;
 mod conformance;
 mod counts;
 mod faults;

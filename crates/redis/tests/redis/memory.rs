@@ -27,7 +27,7 @@ fn used(server: &Redis) -> usize {
 async fn measure(sessions: usize, payload: usize) -> usize {
     let server = Redis::start();
     let address = RedisAddress::parse(&server.url()).expect("an address");
-    let state = RedisState::new(address, RedisOptions { deadline: DEADLINE, ..RedisOptions::default() }).expect("a state");
+    let state = RedisState::new(address, RedisOptions { deadline: DEADLINE, ..RedisOptions::default() });
     state.look().await.expect("the server is there");
     let scene = Scene::new(Harness::of(Arc::new(MemoryStore::default())));
     let before = used(&server);

@@ -1,6 +1,6 @@
 //! The store behind Sentinels: the whole contract, and what callers see while another server takes over.
 
-use super::support::DEADLINE;
+use super::support::{DEADLINE, LONG};
 use std::{
     sync::{
         Arc,
@@ -32,8 +32,8 @@ fn address(ports: &[u16], master: &str, database: u64) -> RedisAddress {
 }
 
 fn store(address: RedisAddress, deadline: Duration) -> Arc<RedisStore> {
-    let options = RedisOptions { deadline, history_retention: Duration::from_secs(10 * 365 * 86_400) };
-    Arc::new(RedisStore::new(address, options).expect("a store"))
+    let options = RedisOptions { deadline, history_retention: LONG, ..RedisOptions::default() };
+    Arc::new(RedisStore::new(address, options))
 }
 
 async fn make() -> Harness {

@@ -20,7 +20,7 @@ use vestibule_testkit::{
 /// A state, a user with one session at revision 5, and the session.
 async fn set(server: &Redis) -> (RedisState, UserAggregate, PackedSession, Scene) {
     let address = RedisAddress::parse(&server.url()).expect("an address");
-    let state = RedisState::new(address, RedisOptions { deadline: DEADLINE, ..RedisOptions::default() }).expect("a state");
+    let state = RedisState::new(address, RedisOptions { deadline: DEADLINE, ..RedisOptions::default() });
     state.look().await.expect("the server is there");
     let scene = Scene::new(Harness::of(std::sync::Arc::new(MemoryStore::default())));
     let session = scene.login(&scene.person()).await;

@@ -7,9 +7,11 @@ use vestibule_testkit::process::Redis;
 /// Generous: the machine may be busy, and no test here is about the deadline.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
+/// A walk lasts months of its own time; the model forgets nothing.
+pub(crate) const LONG: Duration = Duration::from_secs(10 * 365 * 86_400);
+
 pub(crate) fn store_on(server: &Redis) -> Arc<RedisStore> {
     let address = RedisAddress::parse(&server.url()).expect("an address");
-    // A walk lasts months of its own time; the model forgets nothing.
-    let options = RedisOptions { deadline: DEADLINE, history_retention: Duration::from_secs(10 * 365 * 86_400) };
-    Arc::new(RedisStore::new(address, options).expect("a store"))
+    let options = RedisOptions { deadline: DEADLINE, history_retention: LONG, ..RedisOptions::default() };
+    Arc::new(RedisStore::new(address, options))
 }

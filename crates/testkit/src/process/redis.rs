@@ -5,6 +5,7 @@ use crate::bounds::START;
 use std::{
     io::{Read, Write},
     net::{Shutdown, TcpStream},
+    path::Path,
     process::Command,
     sync::{Mutex, PoisonError},
 };
@@ -15,6 +16,8 @@ use tempfile::TempDir;
 pub struct Redis {
     program: Mutex<Program>,
     port: u16,
+    bus: Option<u16>,
+    arguments: Vec<String>,
     dir: TempDir,
 }
 
@@ -31,14 +34,59 @@ impl Redis {
     /// Where `redis-server` is not installed or does not start in time.
     #[must_use]
     pub fn start() -> Self {
-        let dir = tempfile::Builder::new().prefix("vestibule-redis-").tempdir().expect("a folder for redis");
+        Self::start_with(&[])
+    }
+
+    /// Starts a server with more arguments, such as `--requirepass` and a password. It must answer without one all the same, or
+    /// say that it wants one.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn start_with(arguments: &[&str]) -> Self {
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let dir = folder();
         for _ in 0..TRIES {
             let port = free_port();
-            if let Some(program) = launch(&mut server(&dir, port), &dir, port) {
-                return Self { program: Mutex::new(program), port, dir };
+            if let Some(program) = launch(&mut server(&dir, port, None, &arguments), &dir, port) {
+                return Self { program: Mutex::new(program), port, bus: None, arguments, dir };
             }
         }
         panic!("redis found no free port {TRIES} times");
+    }
+
+    /// Starts a server that waits for others to form a cluster with.
+    pub(super) fn start_clustered() -> Self {
+        let dir = folder();
+        for _ in 0..TRIES {
+            let (port, bus) = (free_port(), free_port());
+            if let Some(program) = launch(&mut server(&dir, port, Some(bus), &[]), &dir, port) {
+                return Self { program: Mutex::new(program), port, bus: Some(bus), arguments: Vec::new(), dir };
+            }
+        }
+        panic!("a node of a cluster found no free port {TRIES} times");
+    }
+
+    /// The port by which the nodes of a cluster talk to each other.
+    #[must_use]
+    pub fn bus_port(&self) -> Option<u16> {
+        self.bus
+    }
+
+    /// Its name in a cluster.
+    ///
+    /// # Panics
+    /// Where it does not answer.
+    #[must_use]
+    pub fn cluster_id(&self) -> String {
+        let answer = self.command("CLUSTER MYID");
+        answer.lines().nth(1).expect("a node has a name").trim().to_owned()
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Its address.
@@ -84,7 +132,8 @@ impl Redis {
         let mut program = self.program.lock().unwrap_or_else(PoisonError::into_inner);
         program.kill();
         *program =
-            wait_for(START, || launch(&mut server(&self.dir, self.port), &self.dir, self.port)).expect("redis starts again");
+            wait_for(START, || launch(&mut server(&self.dir, self.port, self.bus, &self.arguments), &self.dir, self.port))
+                .expect("redis starts again");
     }
 }
 
@@ -100,20 +149,32 @@ pub(super) fn ask(port: u16, line: &str) -> std::io::Result<String> {
     Ok(answer.strip_suffix("+OK\r\n").map_or(answer.clone(), str::to_owned))
 }
 
-fn server(dir: &TempDir, port: u16) -> Command {
+fn folder() -> TempDir {
+    tempfile::Builder::new().prefix("vestibule-redis-").tempdir().expect("a folder for redis")
+}
+
+fn server(dir: &TempDir, port: u16, bus: Option<u16>, arguments: &[String]) -> Command {
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-    command.arg("--databases").arg(DATABASES.to_string());
     command.arg("--port").arg(port.to_string()).arg("--dir").arg(dir.path());
+    match bus {
+        None => command.arg("--databases").arg(DATABASES.to_string()),
+        Some(bus) => command.args(CLUSTERED).arg("--cluster-port").arg(bus.to_string()),
+    };
+    command.args(arguments);
     command
 }
+
+/// A silence of a second is a death, and what others have is served on.
+const CLUSTERED: [&str; 6] =
+    ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no"];
 
 /// Starts a server and waits until it answers; `None` where it ended, as it does when the port was taken.
 pub(super) fn launch(command: &mut Command, dir: &TempDir, port: u16) -> Option<Program> {
     let mut program = Program::start("redis-server", command, dir.path());
     let ready = wait_for(START, || match program.ended() {
         Some(_) => Some(false),
-        None => ask(port, "PING").is_ok_and(|answer| answer.contains("PONG")).then_some(true),
+        None => ask(port, "PING").is_ok_and(|answer| answer.contains("PONG") || answer.contains("NOAUTH")).then_some(true),
     });
     ready.expect("redis answers when it is ready").then_some(program)
 }

@@ -27,7 +27,7 @@ async fn make() -> Harness {
         PostgresOptions { idle_slack: Duration::ZERO, readers: 2, read_timeout: DEADLINE, ..PostgresOptions::default() };
     let record = Arc::new(PostgresRecord::open(&url, alone).await.expect("an empty database opens"));
     let options = RedisOptions { deadline: DEADLINE, ..RedisOptions::default() };
-    let state = RedisState::new(RedisAddress::parse(&redis.url()).expect("an address"), options).expect("a state");
+    let state = RedisState::new(RedisAddress::parse(&redis.url()).expect("an address"), options);
     state.look().await.expect("the server is there");
     let store = Durable::new(record.clone(), Arc::new(state), DEADLINE);
     Harness::joined(Arc::new(store), record).keeping(postgres).keeping(redis)
