@@ -16,6 +16,7 @@ struct Need {
 const NEEDS: &[Need] = &[
     Need { program: "nginx", package: "nginx-light", purpose: "stands in front of the server and asks it by auth_request" },
     Need { program: "initdb", package: "postgresql", purpose: "founds databases for the record on Postgres" },
+    Need { program: "openssl", package: "openssl", purpose: "makes certificates for Redis by TLS" },
     Need { program: "redis-server", package: "redis-server", purpose: "holds the sessions of the store on Redis" },
 ];
 

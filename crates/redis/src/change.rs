@@ -3,8 +3,8 @@
 
 use crate::{
     RedisStore, bounds, event,
-    key::Key,
     fault::odd,
+    key::Key,
     link::integer,
     user::{self, Stamp},
 };

@@ -38,7 +38,9 @@ pub(crate) async fn connect(shared: &Arc<Shared>, nodes: &[ConnectionInfo]) -> R
     let client = builder.build()?;
     let connected = client.get_async_connection_with_config(ClusterConfig::new());
     let connected = tokio::time::timeout(shared.options.connect_timeout, connected).await;
-    connected.unwrap_or_else(|_| Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)))).map(Connection::Cluster)
+    connected
+        .unwrap_or_else(|_| Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))))
+        .map(Connection::Cluster)
 }
 
 /// A node that is gone may come back with old data. This is told on the way of the connection's own bytes, before any answer

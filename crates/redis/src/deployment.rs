@@ -2,8 +2,8 @@
 
 use crate::{
     RedisStore,
-    key::Key,
     fault::{Call, odd},
+    key::Key,
     link::{bytes, integer},
 };
 use vestibule_core::{

@@ -4,8 +4,8 @@
 
 use crate::{
     RedisStore, bounds,
-    key::Key,
     fault::odd,
+    key::Key,
     link::{integer, strings},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -34,11 +34,8 @@ impl Link {
     /// A link that connects in the background. With `know_starts` it learns which start of which server answers. Needs a tokio
     /// runtime.
     pub(crate) fn new(address: RedisAddress, options: &RedisOptions, know_starts: bool) -> Self {
-        let supervision = SupervisorOptions {
-            connect_timeout: options.connect_timeout,
-            check_interval: options.check_interval,
-            know_starts,
-        };
+        let supervision =
+            SupervisorOptions { connect_timeout: options.connect_timeout, check_interval: options.check_interval, know_starts };
         Self {
             supervisor: Arc::new(Supervisor::new(address, supervision)),
             breaker: Arc::default(),

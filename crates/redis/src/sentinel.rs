@@ -8,8 +8,8 @@ use crate::{
     supervisor::{Shared, jittered, odd, soon},
 };
 use redis::{
-    AsyncConnectionConfig, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo, RedisError,
-    RedisResult, Value,
+    AsyncConnectionConfig, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo,
+    RedisError, RedisResult, Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};

@@ -2,8 +2,8 @@
 
 use crate::{
     RedisStore, bounds,
-    key::Key,
     fault::odd,
+    key::Key,
     link::{bytes, strings},
     user,
 };

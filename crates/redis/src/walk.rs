@@ -2,9 +2,9 @@
 
 use crate::{
     RedisStore, bounds,
-    key::{ALL_USERS, Key},
     connection::Master,
     fault::odd,
+    key::{ALL_USERS, Key},
     link::{bytes, strings},
     user::{self, Header},
 };

@@ -34,6 +34,9 @@ pub struct Options {
     /// record, and then any number of processes may use both.
     #[cfg(feature = "redis")]
     pub redis: Option<vestibule_redis::RedisAddress>,
+    /// How that Redis is treated. Its deadline is [`Self::deadline`], and shorter where a record can answer in its place.
+    #[cfg(feature = "redis")]
+    pub redis_options: vestibule_redis::RedisOptions,
     /// Bytes of memory for users and sessions at most, about. Default 1 GiB.
     pub memory_limit: usize,
     /// Deadline of every call of the store. Default 250 ms.
@@ -57,6 +60,8 @@ impl Options {
             database_url: None,
             #[cfg(feature = "redis")]
             redis: None,
+            #[cfg(feature = "redis")]
+            redis_options: vestibule_redis::RedisOptions::default(),
             memory_limit: 1 << 30,
             deadline: Duration::from_millis(250),
             clock: Clock::system(),
@@ -182,7 +187,7 @@ async fn join(options: &Options) -> Result<Stores, OpenError> {
 #[cfg(feature = "redis")]
 async fn on_redis(options: &Options, address: vestibule_redis::RedisAddress) -> Result<Stores, OpenError> {
     use vestibule_redis::{RedisOptions, RedisStore};
-    let store = RedisOptions { deadline: options.deadline, ..RedisOptions::default() };
+    let store = RedisOptions { deadline: options.deadline, ..options.redis_options.clone() };
     let store = Arc::new(RedisStore::new(address, store));
     store.warm_up().await.map_err(OpenError::Store)?;
     Ok(Stores { sessions: store.clone(), events: store.clone(), keys: store.clone(), deployment: store, durable: None })
@@ -200,7 +205,7 @@ async fn on_both(options: &Options, address: vestibule_redis::RedisAddress, url:
     let record = vestibule_sql::PostgresRecord::open(url, vestibule_sql::PostgresOptions::default()).await;
     let record = record.map_err(OpenError::Database)?;
     // The record answers in the state's place, so the state may not use up the time for it.
-    let state = RedisOptions { deadline: options.deadline.min(STATE_DEADLINE), ..RedisOptions::default() };
+    let state = RedisOptions { deadline: options.deadline.min(STATE_DEADLINE), ..options.redis_options.clone() };
     let state = Arc::new(RedisState::new(address, state));
     let stores = join_state(options, record, state);
     if let Some(durable) = &stores.durable {

@@ -1,5 +1,6 @@
 //! The store on a real server.
 
+mod access;
 mod cluster;
 mod conformance;
 mod counts;

@@ -31,7 +31,7 @@ pub(crate) use record::Record;
 pub(crate) use report::{CheckReport, ConfigError, Problem};
 pub(crate) use secret::SecretText;
 pub(crate) use sections::{Cookie, Devices, Events, Http, Import, Log, LogFormat, Management, Metrics, Passwords, Public};
-pub(crate) use store::{RedisUrl, Store, Topology};
+pub(crate) use store::{RedisUrl, Store, TlsFiles, Topology};
 pub(crate) use token::Tokens;
 
 use layers::{Layers, Raw, Source};
@@ -129,15 +129,6 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// What this build cannot do yet of what is configured.
-    pub(crate) fn not_available(&self) -> Option<&'static str> {
-        let url = self.store.sessions_on_redis()?;
-        if url.topology == Topology::Cluster {
-            return Some("Redis Cluster comes with a later release: name one server or Sentinels");
-        }
-        url.tls.then_some("TLS to Redis comes with a later release; until then redis:// by a private network or a tunnel")
-    }
-
     fn read(reader: &mut Reader, has_file: bool) -> Self {
         let listeners = Listeners::read(reader);
         let mode = read_mode(reader, listeners, has_file);

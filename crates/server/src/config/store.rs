@@ -1,7 +1,7 @@
 //! `[store]`: where the hot state lives, and how long it may take.
 
 use super::{bounds, reader::Reader, secret::SecretText, value::Value};
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 /// The port of a Redis node whose URL names none.
 const REDIS_PORT: u16 = 6379;
@@ -21,14 +21,24 @@ pub(crate) struct Store {
     /// one nothing more is taken in. Default 1 GiB.
     pub(crate) memory_limit: u64,
     /// Deadline of a new connection to Redis. Default 2 s.
-    #[allow(dead_code, reason = "read by the Redis store")]
     pub(crate) connect_timeout: Duration,
-    /// Requests to Redis that may be under way at a time. Default 1,024.
-    #[allow(dead_code, reason = "read by the Redis store")]
+    /// Requests to Redis that may be under way at a time; more wait inside their deadline. Default 1,024.
     pub(crate) max_in_flight: u64,
     /// Time between two probes of Redis. Default 1 s.
-    #[allow(dead_code, reason = "read by the Redis store")]
     pub(crate) health_interval: Duration,
+    /// What connections by TLS trust and show.
+    pub(crate) tls: TlsFiles,
+}
+
+/// Files in PEM form for connections by TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct TlsFiles {
+    /// Authorities that may vouch for Redis. Default: those of the system.
+    pub(crate) authorities: Option<PathBuf>,
+    /// The certificate that Redis asks its clients for. Default none.
+    pub(crate) certificate: Option<PathBuf>,
+    /// Its key. Default none.
+    pub(crate) key: Option<PathBuf>,
 }
 
 /// Where the state lives.
@@ -65,6 +75,11 @@ pub(crate) enum Topology {
     },
     /// Redis Cluster; the hosts are where to begin asking.
     Cluster,
+    /// One node on this machine, behind a socket in the file system. There are no hosts.
+    Socket {
+        /// Where the socket is.
+        path: String,
+    },
 }
 
 /// The address of a Redis deployment. `Debug` and `Display` show no credentials.
@@ -74,7 +89,7 @@ pub(crate) struct RedisUrl {
     pub(crate) topology: Topology,
     /// Whether connections use TLS.
     pub(crate) tls: bool,
-    /// Host names or addresses, with ports; at least one.
+    /// Host names or addresses, with ports; at least one, but for a socket.
     pub(crate) hosts: Vec<(String, u16)>,
     /// The user, where it is not the default one.
     pub(crate) user: Option<String>,
@@ -91,6 +106,10 @@ impl fmt::Display for RedisUrl {
             Topology::Single => ("", self.database.map(|database| database.to_string())),
             Topology::Cluster => ("+cluster", None),
             Topology::Sentinel { master } => ("+sentinel", Some(master.clone())),
+            Topology::Socket { path } => {
+                let database = self.database.map(|database| format!("?db={database}"));
+                return write!(f, "unix:{path}{}", database.unwrap_or_default());
+            }
         };
         write!(f, "redis{tls}{kind}://")?;
         for (index, (host, port)) in self.hosts.iter().enumerate() {
@@ -109,9 +128,12 @@ impl fmt::Debug for RedisUrl {
 
 impl Value for RedisUrl {
     const EXPECTED: &'static str =
-        "a URL such as redis://host:6379/0, rediss://host, redis+cluster://h1,h2 or redis+sentinel://h1,h2/master";
+        "a URL such as redis://host:6379/0, rediss://host, redis+cluster://h1,h2, redis+sentinel://h1,h2/master or unix:/path";
 
     fn parse(text: &str) -> Option<Self> {
+        if let Some(rest) = text.strip_prefix("redis+").unwrap_or(text).strip_prefix("unix:") {
+            return parse_socket(rest);
+        }
         let (scheme, rest) = text.split_once("://")?;
         let (tls, kind) = match scheme.strip_prefix("rediss") {
             Some(kind) => (true, kind),
@@ -151,6 +173,19 @@ fn topology(kind: &str, hosts: &str, path: &str, query: &str) -> Option<Topology
         ("", query) => sentinel(query.strip_prefix("sentinel=")?),
         _ => None,
     }
+}
+
+/// `/path`, `///path`, either with `?db=`.
+fn parse_socket(rest: &str) -> Option<RedisUrl> {
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let database = match query {
+        "" => None,
+        query => Some(u64::parse(query.strip_prefix("db=")?).filter(|number| bounds::DATABASE.contains(number))?),
+    };
+    let topology = Topology::Socket { path: path.to_owned() };
+    let is_path = path.len() > 1 && path.starts_with('/');
+    is_path.then(|| RedisUrl { topology, tls: false, hosts: Vec::new(), user: None, password: None, database })
 }
 
 fn parse_hosts(text: &str, default_port: u16) -> Option<Vec<(String, u16)>> {
@@ -204,6 +239,7 @@ impl Store {
             connect_timeout: reader.value("store.connect_timeout", Duration::from_secs(2)),
             max_in_flight: reader.number("store.max_in_flight", 1_024, bounds::IN_FLIGHT),
             health_interval: reader.value("store.health_interval", Duration::from_secs(1)),
+            tls: TlsFiles::read(reader),
         }
     }
 
@@ -218,6 +254,20 @@ impl Store {
     /// Whether any capability is to live on Redis.
     pub(crate) fn uses_redis(&self) -> bool {
         self.backend != Backend::Memory || self.purposes != Purposes::default()
+    }
+}
+
+impl TlsFiles {
+    fn read(reader: &mut Reader) -> Self {
+        let files = Self {
+            authorities: reader.optional("store.tls_ca_file"),
+            certificate: reader.optional("store.tls_cert_file"),
+            key: reader.optional("store.tls_key_file"),
+        };
+        if files.certificate.is_some() != files.key.is_some() {
+            reader.problem("store.tls_cert_file", "a certificate needs its key, store.tls_key_file, and the other way round");
+        }
+        files
     }
 }
 

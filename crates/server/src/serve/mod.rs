@@ -6,6 +6,7 @@ mod housekeeping;
 mod listener;
 mod log;
 mod opening;
+mod redis;
 mod stage;
 mod stop;
 
@@ -46,10 +47,6 @@ pub(crate) fn run(file: Option<&Path>, ephemeral: bool, environment: &config::En
             return ExitCode::FAILURE;
         }
     };
-    if let Some(text) = config.not_available() {
-        eprintln!("{text}");
-        return ExitCode::FAILURE;
-    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -1,9 +1,9 @@
 //! Opening the stores: what is configured for them, and waiting for those that are not there yet.
 
-use super::{Refusal, bounds, greeting::Greeting, in_folder};
+use super::{Refusal, bounds, greeting::Greeting, in_folder, redis};
 use crate::{
     api::{health::Missing, waiting::Waiting},
-    config::{Config, Mode, Record, RedisUrl, SecretText, Topology, secret},
+    config::{Config, Mode, Record, secret},
 };
 use tokio::{
     pin,
@@ -13,7 +13,6 @@ use vestibule::{
     OpenError, Options, Vestibule,
     fault::Fault,
     password::PasswordPolicy,
-    redis::{RedisAddress, RedisNode},
     secret::{KeyRing, Secret},
 };
 
@@ -75,31 +74,9 @@ fn options(config: &Config) -> Result<Options, Refusal> {
     if let Record::Postgres(url) = &config.record {
         options.database_url = Some(url.expose().to_owned());
     }
-    options.redis = config.store.sessions_on_redis().map(redis_address).transpose()?;
+    redis::set(&mut options, &config.store)?;
     options.data_dir = (config.record == Record::Sqlite).then(|| config.data_dir.clone());
     Ok(options)
-}
-
-fn redis_address(url: &RedisUrl) -> Result<RedisAddress, Refusal> {
-    Ok(match &url.topology {
-        Topology::Sentinel { master } => {
-            let sentinels: Vec<_> = url.hosts.iter().map(|host| redis_node(url, host)).collect();
-            RedisAddress::of_sentinels(&sentinels, master)?
-        }
-        Topology::Single | Topology::Cluster => {
-            RedisAddress::of(&redis_node(url, url.hosts.first().ok_or("store.url names no host")?))?
-        }
-    })
-}
-
-fn redis_node<'a>(url: &'a RedisUrl, (host, port): &'a (String, u16)) -> RedisNode<'a> {
-    RedisNode {
-        host: host.trim_matches(['[', ']']),
-        port: *port,
-        user: url.user.as_deref(),
-        password: url.password.as_ref().map(SecretText::expose),
-        database: url.database.unwrap_or_default(),
-    }
 }
 
 fn key_ring(config: &Config) -> Result<KeyRing, Refusal> {

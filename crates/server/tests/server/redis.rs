@@ -3,7 +3,9 @@
 use serde_json::json;
 use vestibule_testkit::{
     bounds::START,
-    process::{Postgres, Redis, Response, Server, ServerOptions, delete, get, post, wait_for},
+    process::{
+        Certificates, Cluster, MASTER, Postgres, Redis, Response, Sentinels, Server, ServerOptions, delete, get, post, wait_for,
+    },
 };
 
 const SECRET: &str = "a secret that both servers have in common 1234567890";
@@ -67,12 +69,54 @@ fn a_dead_redis_is_a_fault_and_no_denial() {
     assert!(again.is_some(), "the server does not find back to Redis\n{}", server.stderr());
 }
 
+/// One setting moves the same product to any kind of Redis.
+fn works_on(url: &str, more: impl Fn(ServerOptions) -> ServerOptions) {
+    let options = || more(ServerOptions::default().env("REDIS_URL", url).env("VESTIBULE_SECRET", SECRET));
+    let (one, two) = (Server::start(options()), Server::start(options()));
+    let token = text(&create(&one), "token");
+    assert_eq!(validate(&two, &token).status, 200);
+    let listed = get("/v1/users/ada/sessions").bearer(&two.key).send(&two.management).expect(200);
+    assert_eq!(listed.json()["sessions"].as_array().map(Vec::len), Some(1));
+    let ended = delete("/v1/users/ada/sessions").bearer(&two.key).send(&two.management);
+    assert_eq!(ended.json()["revoked"], 1);
+    assert_eq!(validate(&one, &token).status, 401);
+}
+
 #[test]
-fn what_comes_later_is_named_at_the_start() {
-    for (url, says) in [("redis+cluster://h1,h2", "Cluster"), ("rediss://h1", "TLS")] {
-        let refused = Server::try_start(ServerOptions::default().env("REDIS_URL", url)).expect_err("it must not start");
-        assert!(refused.stderr.contains(says), "{}", refused.stderr);
-    }
+fn sentinels_are_asked_for_the_master() {
+    let set = Sentinels::shared();
+    let hosts: Vec<_> = set.ports().iter().map(|port| format!("127.0.0.1:{port}")).collect();
+    let url = format!("redis+sentinel://{}/{MASTER}", hosts.join(","));
+    works_on(&url, |options| options.env("VESTIBULE_STORE__DATABASE", &set.database().to_string()));
+}
+
+#[test]
+fn a_cluster_is_found_through_any_node() {
+    let cluster = Cluster::start();
+    works_on(&cluster.url(), |options| options);
+    works_on(&format!("redis+cluster://127.0.0.1:{}", cluster.ports()[4]), |options| options);
+}
+
+#[test]
+fn tls_and_sockets_are_other_ways_to_one_server() {
+    let certificates = Certificates::make();
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("redis.sock");
+    let path = |path: std::path::PathBuf| path.to_str().expect("text").to_owned();
+    let (_redis, port) = Redis::start_tls(&certificates, "server");
+    let authority = path(certificates.certificate("ca"));
+    let trusting = |options: ServerOptions| options.env("VESTIBULE_STORE__TLS_CA_FILE", &authority);
+    works_on(&format!("rediss://localhost:{port}"), |options| {
+        trusting(options)
+            .env("VESTIBULE_STORE__TLS_CERT_FILE", &path(certificates.certificate("client")))
+            .env("VESTIBULE_STORE__TLS_KEY_FILE", &path(certificates.key("client")))
+    });
+    let (_foreign, port) = Redis::start_tls(&certificates, "foreign");
+    let wrong = trusting(ServerOptions::default().env("REDIS_URL", &format!("rediss://localhost:{port}")));
+    let refused = Server::try_start(wrong).expect_err("it must not start");
+    assert!(refused.stderr.contains("not valid for name"), "{}", refused.stderr);
+    let _redis = Redis::start_with(&["--unixsocket", &path(socket.clone())]);
+    works_on(&format!("unix:{}", path(socket)), |options| options);
 }
 
 /// With a record nothing is lost with Redis: neither a session nor its end.

@@ -12,6 +12,7 @@ mod program;
 mod redis;
 mod sentinel;
 mod server;
+mod tls;
 
 pub use cluster::{Cluster, ClusterTurn};
 pub use http::{Connection, Request, Response, delete, get, post, send_raw};
@@ -21,6 +22,7 @@ pub use program::{Program, free_port};
 pub use redis::Redis;
 pub use sentinel::{MASTER, Sentinels};
 pub use server::{Refused, Server, ServerOptions};
+pub use tls::Certificates;
 
 use crate::bounds::POLL;
 use std::time::{Duration, Instant};

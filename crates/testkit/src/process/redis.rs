@@ -1,6 +1,10 @@
 //! Redis from the distribution, without persistence.
 
-use super::{Program, free_port, wait_for};
+use super::{
+    Program, free_port,
+    tls::{Certificates, text},
+    wait_for,
+};
 use crate::bounds::START;
 use std::{
     io::{Read, Write},
@@ -53,6 +57,29 @@ impl Redis {
             }
         }
         panic!("redis found no free port {TRIES} times");
+    }
+
+    /// Starts a server that also speaks TLS, on the returned port, by a certificate of this name, and only to clients with a
+    /// certificate of the same authority.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn start_tls(certificates: &Certificates, name: &str) -> (Self, u16) {
+        let port = free_port();
+        let (certificate, key) = (text(&certificates.certificate(name)), text(&certificates.key(name)));
+        let (port_text, authority) = (port.to_string(), text(&certificates.certificate("ca")));
+        let server = Self::start_with(&[
+            "--tls-port",
+            &port_text,
+            "--tls-cert-file",
+            &certificate,
+            "--tls-key-file",
+            &key,
+            "--tls-ca-cert-file",
+            &authority,
+        ]);
+        (server, port)
     }
 
     /// Starts a server that waits for others to form a cluster with.

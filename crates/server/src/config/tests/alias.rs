@@ -37,7 +37,7 @@ fn the_names_of_older_systems_are_understood() {
 
 #[test]
 fn redis_is_understood_by_all_its_names() {
-    const CASES: [(&[(&str, &str)], &str); 10] = [
+    const CASES: [(&[(&str, &str)], &str); 13] = [
         (&[("REDIS_URL", "redis://redis:6379")], "redis://redis:6379"),
         (&[("REDIS_URL", "redis://localhost:6379/1")], "redis://localhost:6379/1"),
         (&[("REDIS_URL", "rediss://[::1]")], "rediss://[::1]:6379"),
@@ -45,6 +45,9 @@ fn redis_is_understood_by_all_its_names() {
         (&[("REDIS_HOST", "redis.example"), ("REDIS_PORT", "12649"), ("REDIS_DB", "0")], "redis://redis.example:12649/0"),
         (&[("REDIS_URL", "redis://s1:26379,s2:26379/0?sentinel=mymaster")], "redis+sentinel://s1:26379,s2:26379/mymaster"),
         (&[("REDIS_URL", "redis://n1:6379,n2:6379,n3:6379/0")], "redis+cluster://n1:6379,n2:6379,n3:6379"),
+        (&[("REDIS_URL", "unix:/run/redis.sock")], "unix:/run/redis.sock"),
+        (&[("REDIS_URL", "unix:///run/redis.sock?db=2")], "unix:/run/redis.sock?db=2"),
+        (&[("REDIS_URL", "redis+unix:///run/redis.sock"), ("REDIS_DB", "3")], "unix:/run/redis.sock?db=3"),
         (&[("REDIS_URL", "rediss+sentinel://s1,s2/mymaster")], "rediss+sentinel://s1:26379,s2:26379/mymaster"),
         (
             &[("REDIS_SENTINEL_ENABLED", "True"), ("REDIS_SENTINEL_HOSTS", "s1:26379,s2:26379"), ("REDIS_MASTER_NAME", "m")],
@@ -60,8 +63,6 @@ fn redis_is_understood_by_all_its_names() {
         let Backend::Redis(url) = &config.store.backend else { panic!("{expected}: the state is on Redis") };
         assert_eq!(url.to_string(), expected);
         assert_eq!(config.record, Record::None, "Redis without a database is authoritative");
-        let is_available = url.topology != Topology::Cluster && !url.tls;
-        assert_eq!(config.not_available().is_none(), is_available, "{expected}");
     }
     for bad in [
         "http://redis",
@@ -71,6 +72,9 @@ fn redis_is_understood_by_all_its_names() {
         "redis+sentinel://h1",
         "redis://h?x=1",
         "redis://h/70000",
+        "unix:",
+        "unix:relative",
+        "unix:/s?database=1",
     ] {
         assert!(from_environment(&[("REDIS_URL", bad)]).is_err(), "{bad}");
     }
@@ -79,12 +83,12 @@ fn redis_is_understood_by_all_its_names() {
 #[test]
 fn stores_and_records_combine_as_they_can() {
     let (config, _) = from_environment(&[("VESTIBULE_RECORD__URL", "none")]).expect("ephemeral");
-    assert_eq!((config.record.clone(), config.not_available()), (Record::None, None));
+    assert_eq!(config.record, Record::None);
     let (config, _) = from_environment(&[("DATABASE_URL", "postgres://host/db")]).expect("a record of its own");
-    assert!(matches!(config.record, Record::Postgres(_)) && config.not_available().is_none());
+    assert!(matches!(config.record, Record::Postgres(_)));
     let both = [("REDIS_URL", "redis://h"), ("DATABASE_URL", "postgres://host/db")];
     let (config, _) = from_environment(&both).expect("well formed");
-    assert!(config.not_available().is_none() && config.store.uses_redis());
+    assert!(config.store.uses_redis());
     let refused = |variables: &[(&str, &str)]| from_environment(variables).expect_err("refused").to_string();
     assert!(
         refused(&[("REDIS_URL", "redis://h"), ("DATABASE_URL", "sqlite")]).contains("a SQLite record belongs to one process")

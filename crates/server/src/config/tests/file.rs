@@ -129,7 +129,7 @@ fn a_bad_file_is_refused_with_line_and_field() {
         ),
         (
             "[store]\nurl = \"redis://u:hunter2@/0\"",
-            "vestibule.toml:2: store.url: expected a URL such as redis://host:6379/0, rediss://host, redis+cluster://h1,h2 or redis+sentinel://h1,h2/master",
+            "vestibule.toml:2: store.url: expected a URL such as redis://host:6379/0, rediss://host, redis+cluster://h1,h2, redis+sentinel://h1,h2/master or unix:/path",
         ),
         (
             "[tokens]\nrefresh_idle_timeout = \"31d\"",
