@@ -87,7 +87,8 @@ fn sentinels_are_asked_for_the_master() {
     let set = Sentinels::shared();
     let hosts: Vec<_> = set.ports().iter().map(|port| format!("127.0.0.1:{port}")).collect();
     let url = format!("redis+sentinel://{}/{MASTER}", hosts.join(","));
-    works_on(&url, |options| options.env("VESTIBULE_STORE__DATABASE", &set.database().to_string()));
+    let database = set.database().to_string();
+    works_on(&url, |options| options.env("VESTIBULE_STORE__DATABASE", &database));
 }
 
 #[test]
