@@ -107,8 +107,10 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     health.look(&vestibule).await;
     let event_retention = config.events.retention;
     let server = Arc::new(api::Server { vestibule, keys, browser, event_retention, health, metrics });
-    stages.public.take_over(api::public(server.clone()));
+    let public = api::public(server.clone());
     stages.management.take_over(api::management(server.clone(), config.metrics.public));
+    // Last, since readiness is told here.
+    stages.public.take_over(public);
     greeting.print();
     let housekeeping = tokio::spawn(housekeeping::run(server.clone(), event_retention, stop));
 
