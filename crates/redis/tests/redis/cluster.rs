@@ -1,9 +1,31 @@
 //! The store on a Cluster: the whole contract, and what callers see while a node dies and while slots move.
 
-use super::support::{DEADLINE, LONG};
-use std::sync::Arc;
-use vestibule_redis::{AddressError, RedisAddress, RedisNode, RedisOptions, RedisStore};
-use vestibule_testkit::{conformance::Harness, model::Walk, process::Cluster};
+use super::{
+    load::Load,
+    support::{DEADLINE, LONG},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::task::block_in_place;
+use vestibule_core::{
+    id::UserTag,
+    record::{State, UserSnapshot},
+    session::{PackedSession, command::Selection},
+    user::UserAggregate,
+};
+use vestibule_memory::MemoryStore;
+use vestibule_redis::{AddressError, RedisAddress, RedisNode, RedisOptions, RedisState, RedisStore};
+use vestibule_testkit::{
+    conformance::{Harness, Scene},
+    model::Walk,
+    process::{Cluster, Redis, wait_for},
+};
+
+/// A new master takes commands within this time.
+const RECOVERY: Duration = Duration::from_secs(2);
 
 fn address(ports: &[u16]) -> RedisAddress {
     let node = |port: &u16| RedisNode { host: "127.0.0.1", port: *port, ..RedisNode::default() };
@@ -26,6 +48,133 @@ vestibule_testkit::session_conformance!(make);
 #[tokio::test]
 async fn it_agrees_with_the_model() {
     Walk::from_env().compare(make().await).await;
+}
+
+/// Every key that a user's whole life leaves is where the user's other keys are, by the word of the servers.
+#[tokio::test]
+async fn all_keys_of_a_home_share_a_slot() {
+    let turn = tokio::task::spawn_blocking(Cluster::shared).await.expect("the fixture does not panic").turn().await;
+    let scene = Scene::new(Harness::of(store_on(&turn.cluster)));
+    for _ in 0..20 {
+        let person = scene.person();
+        scene.logins(&person, 3).await;
+        scene.end(&person, Selection::All { except: Vec::new() }).await;
+        scene.login(&person).await;
+    }
+    let mut slots: BTreeMap<String, BTreeMap<u16, usize>> = BTreeMap::new();
+    for node in turn.cluster.masters() {
+        let keys = node.command("KEYS *");
+        for key in keys.lines().filter(|line| line.starts_with("vs:")) {
+            let home = key.split(['{', '}']).nth(1).expect("a key has a home").to_owned();
+            *slots.entry(home).or_default().entry(turn.cluster.slot_of(key)).or_default() += 1;
+        }
+    }
+    assert!(slots.len() > 10 && slots.values().flat_map(BTreeMap::values).sum::<usize>() >= 20 * 4, "{slots:?}");
+    assert!(slots.values().all(|slots| slots.len() == 1), "{slots:?}");
+}
+
+fn impatient(cluster: &Cluster) -> Arc<RedisStore> {
+    let options = RedisOptions { history_retention: LONG, ..RedisOptions::default() };
+    Arc::new(RedisStore::new(address(&cluster.ports()), options))
+}
+
+/// O11: slots move with their keys while they are in use, and nobody sees more than a deadline.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn slots_that_move_are_followed() {
+    let cluster = block_in_place(Cluster::start);
+    let mut load = Load::prepare(Scene::new(Harness::of(impatient(&cluster)))).await;
+    let key = format!("vs:{{{}}}:u:x", load.live.id().tag().home().index());
+    load.begin();
+    block_in_place(|| {
+        let slot = cluster.slot_of(&key);
+        let from = cluster.master_of(&key);
+        let to = cluster.masters().find(|node| node.port() != from.port()).expect("another master");
+        for home in 0..64 {
+            let other = cluster.slot_of(&format!("vs:{{{home}}}:u:x"));
+            if other != slot && cluster.master_of(&format!("vs:{{{home}}}:u:x")).port() == from.port() {
+                cluster.migrate(other, from, to);
+            }
+        }
+        cluster.migrate(slot, from, to);
+    });
+    let taken = load.recovery().await;
+    let met = load.end().await;
+    assert!(taken < RECOVERY, "{taken:?}");
+    let (good, faults) = (met.good.load(Ordering::Relaxed), met.faults.load(Ordering::Relaxed));
+    assert!(faults * 20 <= good, "{met:?}");
+}
+
+/// The master of the session that is watched dies. What was replicated is there as soon as its replica takes over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_node_that_dies_is_replaced() {
+    let cluster = block_in_place(Cluster::start);
+    let mut load = Load::prepare(Scene::new(Harness::of(impatient(&cluster)))).await;
+    let key = format!("vs:{{{}}}:u:x", load.live.id().tag().home().index());
+    let master = block_in_place(|| {
+        let master = cluster.master_of(&key);
+        let replicated = || {
+            let info = master.command("INFO replication");
+            let figure = |name: &str| info.split(name).nth(1)?.split(|c: char| !c.is_ascii_digit()).next().map(str::to_owned);
+            (figure(",offset=")? == figure("master_repl_offset:")?).then_some(())
+        };
+        wait_for(DEADLINE, replicated).expect("the replica has all of it");
+        master
+    });
+    load.begin();
+    block_in_place(|| {
+        master.kill();
+        let successor = cluster.master_of(&key);
+        assert_ne!(successor.port(), master.port());
+    });
+    let taken = load.recovery().await;
+    while load.met.good.load(Ordering::Relaxed) < 100 {
+        tokio::task::yield_now().await;
+    }
+    println!("commands succeed {taken:?} after the promotion");
+    load.end().await;
+    assert!(taken < RECOVERY, "{taken:?}");
+}
+
+/// As a state: a node that comes back with the data of an earlier start is not believed, and the others are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_earlier_start_of_a_node_left_counts_for_nothing() {
+    let cluster = block_in_place(Cluster::start);
+    let options = RedisOptions { deadline: DEADLINE, ..RedisOptions::default() };
+    let state = RedisState::new(address(&cluster.ports()), options);
+    state.look().await.expect("the cluster is there");
+    let scene = Scene::new(Harness::of(Arc::new(MemoryStore::default())));
+    let users: Vec<_> = (0..24_u8).map(|home| user_of(&scene, home * 10)).collect();
+    for user in &users {
+        state.project(UserSnapshot { sequence: 1, user: user.clone() }).await.expect("project answers");
+    }
+    let key = |user: &UserAggregate| format!("vs:{{{}}}:u:x", user.tag.home().index());
+    let node: &Redis = block_in_place(|| {
+        let node = cluster.master_of(&key(&users[0]));
+        assert!(node.command("SAVE").contains("OK"));
+        node
+    });
+    let (there, elsewhere): (Vec<_>, Vec<_>) =
+        block_in_place(|| users.iter().partition(|user| cluster.master_of(&key(user)).port() == node.port()));
+    block_in_place(|| node.restart());
+    for user in there {
+        assert!(!matches!(state.user(user.tag).await, Ok(Some(_))), "old data is believed");
+    }
+    for user in elsewhere {
+        let known = || async { state.user(user.tag).await.ok().flatten() };
+        let mut held = known().await;
+        while held.is_none() {
+            tokio::task::yield_now().await;
+            held = known().await;
+        }
+        assert_eq!(held.expect("held").tag, user.tag);
+    }
+}
+
+fn user_of(scene: &Scene, home: u8) -> UserAggregate {
+    let mut tag = *scene.person().tag.as_bytes();
+    tag[0] = home;
+    let session = PackedSession::pack(&scene.session(&scene.person()));
+    UserAggregate { revision: 1, live: [session].into_iter().collect(), ..UserAggregate::new(UserTag::from_bytes(tag)) }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod cluster;
 mod conformance;
 mod counts;
 mod faults;
+mod load;
 mod memory;
 mod model;
 mod sentinel;

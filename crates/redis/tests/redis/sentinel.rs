@@ -1,21 +1,12 @@
 //! The store behind Sentinels: the whole contract, and what callers see while another server takes over.
 
-use super::support::{DEADLINE, LONG};
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
+use super::{
+    load::Load,
+    support::{DEADLINE, LONG},
 };
+use std::{sync::Arc, time::Duration};
 use tokio::task::block_in_place;
-use vestibule_core::{
-    fault::Fault,
-    session::{
-        CapPolicy, PackedSession,
-        command::{Cap, CreateSession, FindOutcome, Selection},
-    },
-};
+use vestibule_core::fault::Fault;
 use vestibule_redis::{RedisAddress, RedisNode, RedisOptions, RedisStore};
 use vestibule_testkit::{
     conformance::{Harness, Scene},
@@ -43,49 +34,11 @@ async fn make() -> Harness {
 
 vestibule_testkit::session_conformance!(make);
 
-/// What callers met.
-#[derive(Debug, Default)]
-struct Met {
-    good: AtomicUsize,
-    faults: AtomicUsize,
-    stop: AtomicBool,
-}
-
-/// Looks up a live and an ended session, and logs in, until told to stop. Faults are typed; a wrong answer ends the test.
-async fn load(scene: Arc<Scene>, live: PackedSession, ended: PackedSession, met: Arc<Met>) {
-    let person = scene.person();
-    while !met.stop.load(Ordering::Relaxed) {
-        for session in [&live, &ended] {
-            let found = scene.sessions.find(session.id().tag(), session.digest(), scene.now()).await;
-            let is_live = found.as_ref().map(|found| matches!(found, FindOutcome::Found { .. }));
-            count(&met, is_live.map(|is_live| assert_eq!(is_live, session.id() == live.id(), "{found:?}")));
-        }
-        let cap = Cap { limit: 10, policy: CapPolicy::EvictOldest };
-        let begun = CreateSession { session: scene.session(&person), cap, login: false };
-        count(&met, scene.sessions.create(scene.cx(), begun).await.as_ref().map(|_| ()));
-        tokio::task::yield_now().await;
-    }
-}
-
-fn count(met: &Met, answer: Result<(), &Fault>) {
-    match answer {
-        Ok(()) => met.good.fetch_add(1, Ordering::Relaxed),
-        Err(Fault::Unavailable(_) | Fault::Timeout) => met.faults.fetch_add(1, Ordering::Relaxed),
-        Err(fault) => panic!("{fault:?} is no word for a failover"),
-    };
-}
-
-/// Puts a scene under load, moves the master as told, and measures until commands succeed again.
+/// Puts a store under load, moves the master as told, and measures until commands succeed again.
 async fn through(move_master: impl Fn(&Sentinels)) {
     let set = block_in_place(Sentinels::start);
-    let scene = Arc::new(Scene::new(Harness::of(store(address(&set.ports(), MASTER, 0), Duration::from_millis(250)))));
-    let person = scene.person();
-    // The link has its deadline from the start, and a busy machine may need more for the first search.
-    while scene.sessions.stats().await.is_err() {
-        tokio::task::yield_now().await;
-    }
-    let (live, ended) = (scene.login(&person).await, scene.login(&person).await);
-    assert_eq!(scene.end(&person, Selection::All { except: vec![live.id()] }).await, 1);
+    let store = store(address(&set.ports(), MASTER, 0), Duration::from_millis(250));
+    let mut load = Load::prepare(Scene::new(Harness::of(store))).await;
     let old = set.master();
     let replicated = || {
         let info = old.command("INFO replication");
@@ -93,30 +46,13 @@ async fn through(move_master: impl Fn(&Sentinels)) {
         (figure(",offset=")? == figure("master_repl_offset:")?).then_some(())
     };
     block_in_place(|| wait_for(DEADLINE, replicated)).expect("the replica has all of it");
-    let met = Arc::new(Met::default());
-    let tasks: Vec<_> = (0..4).map(|_| tokio::spawn(load(scene.clone(), live.clone(), ended.clone(), met.clone()))).collect();
-
+    load.begin();
     block_in_place(|| move_master(&set));
     block_in_place(|| set.successor_of(old.port()));
-    let announced = Instant::now();
-    while try_login(&scene).await.is_err() {
-        tokio::task::yield_now().await;
-    }
-    let taken = announced.elapsed();
-    met.stop.store(true, Ordering::Relaxed);
-    for task in tasks {
-        task.await.expect("no wrong answer");
-    }
-    println!("{taken:?} after the announcement; {met:?}");
-    assert!(taken < RECOVERY, "{taken:?} {met:?}");
-    assert!(scene.is_valid(&live).await && !scene.is_valid(&ended).await);
-}
-
-/// A write of a new user.
-async fn try_login(scene: &Scene) -> Result<(), Fault> {
-    let cap = Cap { limit: 10, policy: CapPolicy::EvictOldest };
-    let session = scene.session(&scene.person());
-    scene.sessions.create(scene.cx(), CreateSession { session, cap, login: false }).await.map(|_| ())
+    let taken = load.recovery().await;
+    println!("commands succeed {taken:?} after the announcement");
+    load.end().await;
+    assert!(taken < RECOVERY, "{taken:?}");
 }
 
 /// O10: the old master stays there, as a replica that refuses writes and would answer reads with old data.
