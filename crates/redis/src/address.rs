@@ -180,6 +180,10 @@ impl RedisAddress {
         if is_tls { address.with_tls(RedisTls::default()) } else { Ok(address) }
     }
 
+    pub(crate) fn is_cluster(&self) -> bool {
+        matches!(self.place, Place::Cluster(_))
+    }
+
     /// The same place, reached by TLS only, Sentinels too. Names are checked.
     ///
     /// # Errors

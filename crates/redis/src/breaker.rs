@@ -37,7 +37,7 @@ impl Breaker {
     pub(crate) fn heard(&self) {
         // A load first: calls on all cores would else pass the cache line to and fro.
         if self.timeouts.load(Ordering::Relaxed) != 0 && self.timeouts.swap(0, Ordering::Relaxed) >= bounds::BREAKER_TIMEOUTS {
-            metrics::gauge!("vestibule_redis_breaker_open").set(0.0);
+            metrics::gauge!("vestibule_redis_breakers_open").decrement(1.0);
             tracing::info!("Redis answers in time again");
         }
     }
@@ -47,7 +47,7 @@ impl Breaker {
         let before = self.timeouts.fetch_add(1, Ordering::Relaxed);
         if before.saturating_add(1) == bounds::BREAKER_TIMEOUTS {
             self.probe_at.store(self.now_ms() + bounds::BREAKER_PROBE_MS, Ordering::Relaxed);
-            metrics::gauge!("vestibule_redis_breaker_open").set(1.0);
+            metrics::gauge!("vestibule_redis_breakers_open").increment(1.0);
             tracing::warn!("Redis does not answer in time: it is asked once a second until it does");
         }
     }

@@ -129,13 +129,14 @@ enum Written {
 impl RedisStore {
     /// Runs a command on the user as they are.
     pub(crate) async fn run<C: UserCommand + Clone>(&self, cx: Context, command: C) -> Result<C::Outcome, Fault> {
-        self.link.within(self.decide(command.tag(), cx.now, None, rule(&cx, command))).await
+        let tag = command.tag();
+        self.link.at(tag.home(), self.decide(tag, cx.now, None, rule(&cx, command))).await
     }
 
     /// Runs a command that begins a session. The user is taken for a new one until Redis says otherwise.
     pub(crate) async fn run_beginning<C: UserCommand + Clone>(&self, cx: Context, command: C) -> Result<C::Outcome, Fault> {
         let tag = command.tag();
-        self.link.within(self.decide(tag, cx.now, Some(Seen::nobody(tag, false)), rule(&cx, command))).await
+        self.link.at(tag.home(), self.decide(tag, cx.now, Some(Seen::nobody(tag, false)), rule(&cx, command))).await
     }
 
     /// Notes a use.
@@ -144,7 +145,8 @@ impl RedisStore {
             let outcome = transition::touch(user, &touch);
             (outcome, Writes::user_if(outcome == TouchOutcome::Touched))
         };
-        self.link.within(self.decide(touch.id.tag(), touch.at, None, rule)).await
+        let tag = touch.id.tag();
+        self.link.at(tag.home(), self.decide(tag, touch.at, None, rule)).await
     }
 
     /// Applies a rule to the user as they are, and writes what it says.

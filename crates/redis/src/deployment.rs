@@ -3,7 +3,7 @@
 use crate::{
     RedisStore,
     fault::{Call, odd},
-    key::Key,
+    key::{FIRST_HOME, Key},
     link::{bytes, integer},
 };
 use vestibule_core::{
@@ -26,7 +26,7 @@ impl DeploymentStore for RedisStore {
             let mut found = redis::cmd("SET");
             let value = [&fresh.salt[..], &fresh.fingerprint[..]].concat();
             found.arg(Key::deployment()).arg(value).arg("NX").arg("GET");
-            let kept = bytes(self.link.within(self.link.send(&found, Call::Write)).await?)?;
+            let kept = bytes(self.link.at(FIRST_HOME, self.link.send(&found, Call::Write)).await?)?;
             kept.map_or(Ok(fresh), |kept| unpack(&kept))
         })
     }
@@ -34,7 +34,7 @@ impl DeploymentStore for RedisStore {
     fn replace_fingerprint(&self, from: [u8; 16], to: [u8; 16]) -> Answer<'_, bool> {
         Box::pin(async move {
             let (keys, arguments) = ([Key::deployment()], [from.to_vec(), to.to_vec()]);
-            let answer = self.link.within(self.link.run(&self.scripts.replace_fingerprint, &keys, &arguments)).await?;
+            let answer = self.link.at(FIRST_HOME, self.link.run(&self.scripts.replace_fingerprint, &keys, &arguments)).await?;
             Ok(integer(&answer)? == 1)
         })
     }

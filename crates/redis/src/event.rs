@@ -140,7 +140,7 @@ impl RedisStore {
             number(bounds::HOME_EVENTS as u64),
         ];
         arguments.extend(events.iter().map(|event| pack(event)));
-        self.link.within(self.link.run(&self.scripts.append, &keys, &arguments)).await?;
+        self.link.at(home, self.link.run(&self.scripts.append, &keys, &arguments)).await?;
         Ok(())
     }
 
@@ -151,7 +151,7 @@ impl RedisStore {
             return Ok(Vec::new());
         }
         if let Some(tag) = query.tag {
-            let ask = self.link.within(async { self.link.read(&range(&Key::timeline(tag))).await });
+            let ask = self.link.at(tag.home(), async { self.link.read(&range(&Key::timeline(tag))).await });
             page.offer(&strings(ask.await?)?)?;
         } else {
             for first in (0..Home::COUNT).step_by(bounds::HOMES_AT_ONCE) {
@@ -196,13 +196,13 @@ impl EventStore for RedisStore {
     fn forget(&self, before: Timestamp, limit: usize) -> Answer<'_, usize> {
         Box::pin(async move {
             let mut forgotten = 0;
-            for home in 0..Home::COUNT {
+            for home in (0..Home::COUNT).map(|home| Home(home as u8)) {
                 if forgotten >= limit {
                     break;
                 }
-                let keys = [Key::home_timeline(Home(home as u8))];
+                let keys = [Key::home_timeline(home)];
                 let arguments = [before.millis().to_string().into_bytes(), (limit - forgotten).to_string().into_bytes()];
-                let answer = self.link.within(self.link.run(&self.scripts.forget, &keys, &arguments)).await?;
+                let answer = self.link.at(home, self.link.run(&self.scripts.forget, &keys, &arguments)).await?;
                 forgotten += usize::try_from(integer(&answer)?).map_err(|_| odd("a negative count"))?;
             }
             Ok(forgotten)

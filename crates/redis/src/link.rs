@@ -19,7 +19,8 @@ use vestibule_core::{fault::Fault, id::Home};
 #[derive(Clone)]
 pub(crate) struct Link {
     supervisor: Arc<Supervisor>,
-    breaker: Arc<Breaker>,
+    /// One for each home in a Cluster, where one server's silence says nothing of the others; else one for all.
+    breakers: Arc<[Breaker]>,
     permits: Arc<Semaphore>,
     deadline: Duration,
 }
@@ -34,33 +35,45 @@ impl Link {
     /// A link that connects in the background. With `know_starts` it learns which start of which server answers. Needs a tokio
     /// runtime.
     pub(crate) fn new(address: RedisAddress, options: &RedisOptions, know_starts: bool) -> Self {
+        let breakers = if address.is_cluster() { Home::COUNT } else { 1 };
         let supervision =
             SupervisorOptions { connect_timeout: options.connect_timeout, check_interval: options.check_interval, know_starts };
         Self {
             supervisor: Arc::new(Supervisor::new(address, supervision)),
-            breaker: Arc::default(),
+            breakers: (0..breakers).map(|_| Breaker::default()).collect(),
             permits: Arc::new(Semaphore::new(options.max_in_flight.clamp(1, Semaphore::MAX_PERMITS))),
             deadline: options.deadline,
         }
     }
 
-    /// Bounds a whole call, however many trips it takes, and how many of them are under way.
+    /// Bounds a whole call about a home, however many trips it takes. A server that keeps running into the bound is hardly asked.
+    pub(crate) async fn at<T>(&self, home: Home, call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let breaker = &self.breakers[usize::from(home.0) % self.breakers.len()];
+        breaker.pass()?;
+        match self.bounded(call).await {
+            Some(answer) => {
+                breaker.heard();
+                answer
+            }
+            None => {
+                breaker.timed_out();
+                Err(Fault::Timeout)
+            }
+        }
+    }
+
+    /// Bounds a whole call about several homes.
     pub(crate) async fn within<T>(&self, call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-        self.breaker.pass()?;
+        self.bounded(call).await.unwrap_or(Err(Fault::Timeout))
+    }
+
+    /// The deadline, and how many calls are under way; `None` where the deadline passes.
+    async fn bounded<T>(&self, call: impl Future<Output = Result<T, Fault>>) -> Option<Result<T, Fault>> {
         let call = async {
             let _permit = self.permits.acquire().await.map_err(|_| Fault::Unavailable("the store is closed".into()))?;
             call.await
         };
-        match tokio::time::timeout(self.deadline, call).await {
-            Ok(answer) => {
-                self.breaker.heard();
-                answer
-            }
-            Err(_) => {
-                self.breaker.timed_out();
-                Err(Fault::Timeout)
-            }
-        }
+        tokio::time::timeout(self.deadline, call).await.ok()
     }
 
     /// Waits until somebody is in charge, or it is known why nobody is.

@@ -88,12 +88,12 @@ impl RedisStore {
 
 impl SessionStore for RedisStore {
     fn find(&self, tag: UserTag, digest: TokenDigest, now: Timestamp) -> Answer<'_, FindOutcome> {
-        Box::pin(async move { self.link.within(self.look_up(tag, &digest, now)).await })
+        Box::pin(async move { self.link.at(tag.home(), self.look_up(tag, &digest, now)).await })
     }
 
     fn get(&self, id: SessionId, now: Timestamp) -> Answer<'_, GetOutcome> {
         Box::pin(async move {
-            let user = self.link.within(self.whole(id.tag())).await?;
+            let user = self.link.at(id.tag().home(), self.whole(id.tag())).await?;
             let session = user.as_ref().and_then(|user| user.valid(id, now));
             Ok(session.map_or(GetOutcome::Missing, |session| GetOutcome::Live(session.clone())))
         })
@@ -101,14 +101,14 @@ impl SessionStore for RedisStore {
 
     fn list(&self, tag: UserTag, now: Timestamp) -> Answer<'_, Vec<PackedSession>> {
         Box::pin(async move {
-            let user = self.link.within(self.whole(tag)).await?;
+            let user = self.link.at(tag.home(), self.whole(tag)).await?;
             Ok(user.map(|user| user.valid_sessions(now).cloned().collect()).unwrap_or_default())
         })
     }
 
     fn history(&self, tag: UserTag, before: Option<(Timestamp, SessionId)>, limit: usize) -> Answer<'_, Vec<PackedSession>> {
         Box::pin(async move {
-            let ended = self.link.within(self.ended(tag)).await?;
+            let ended = self.link.at(tag.home(), self.ended(tag)).await?;
             let mut places: Vec<_> =
                 ended.iter().filter_map(|session| Some(((session.ended()?.at, session.id()), session))).collect();
             places.retain(|(place, _)| before.is_none_or(|before| *place < before));
@@ -119,7 +119,7 @@ impl SessionStore for RedisStore {
 
     fn analytics(&self, tag: UserTag, now: Timestamp) -> Answer<'_, UserAnalytics> {
         Box::pin(async move {
-            let user = self.link.within(self.whole(tag)).await?;
+            let user = self.link.at(tag.home(), self.whole(tag)).await?;
             Ok(user.map(|user| transition::analytics(&user, now)).unwrap_or_default())
         })
     }

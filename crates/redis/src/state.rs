@@ -69,16 +69,17 @@ impl State for RedisState {
                 *user = newer;
                 (Projected::Applied, Writes::user_if(true))
             };
-            self.0.link.within(self.0.decide(snapshot.tag, now, None, rule)).await
+            let tag = snapshot.tag;
+            self.0.link.at(tag.home(), self.0.decide(tag, now, None, rule)).await
         })
     }
 
     fn find(&self, tag: UserTag, digest: TokenDigest, now: Timestamp) -> Answer<'_, Option<FindOutcome>> {
-        Box::pin(async move { self.0.link.within(self.0.find_live(tag, &digest, now)).await })
+        Box::pin(async move { self.0.link.at(tag.home(), self.0.find_live(tag, &digest, now)).await })
     }
 
     fn user(&self, tag: UserTag) -> Answer<'_, Option<UserAggregate>> {
-        Box::pin(async move { self.0.link.within(self.0.whole(tag)).await })
+        Box::pin(async move { self.0.link.at(tag.home(), self.0.whole(tag)).await })
     }
 
     fn touch(&self, touch: Touch) -> Answer<'_, Option<TouchOutcome>> {
@@ -88,7 +89,8 @@ impl State for RedisState {
                 let outcome = transition::touch(user, &touch);
                 (held.then_some(outcome), Writes::user_if(outcome == TouchOutcome::Touched))
             };
-            self.0.link.within(self.0.decide(touch.id.tag(), touch.at, None, rule)).await
+            let tag = touch.id.tag();
+            self.0.link.at(tag.home(), self.0.decide(tag, touch.at, None, rule)).await
         })
     }
 }

@@ -86,19 +86,19 @@ impl RedisStore {
 
 impl KeyStore for RedisStore {
     fn insert(&self, key: KeyRecord, event: Event) -> Answer<'_, InsertKeyOutcome> {
-        Box::pin(async move { self.link.within(self.insert_key(&key, &event)).await })
+        Box::pin(async move { self.link.at(FIRST_HOME, self.insert_key(&key, &event)).await })
     }
 
     fn list(&self) -> Answer<'_, Vec<KeyRecord>> {
         Box::pin(async move {
             let mut ask = redis::cmd("LRANGE");
             ask.arg(Key::management()).arg(0).arg(-1);
-            let lines = self.link.within(self.link.read(&ask)).await?;
+            let lines = self.link.at(FIRST_HOME, self.link.read(&ask)).await?;
             strings(lines)?.iter().map(|line| unpack(line)).collect()
         })
     }
 
     fn delete(&self, id: Box<str>, event: Event) -> Answer<'_, bool> {
-        Box::pin(async move { self.link.within(self.delete_key(&id, &event)).await })
+        Box::pin(async move { self.link.at(FIRST_HOME, self.delete_key(&id, &event)).await })
     }
 }

@@ -59,10 +59,14 @@ impl Load {
         self.callers = (0..CALLERS).map(caller).collect();
     }
 
-    /// Calls until a write of a new user succeeds; how long that took.
+    /// Calls until a new user can be written and the watched session is found; how long that took.
     pub(crate) async fn recovery(&self) -> Duration {
         let begun = Instant::now();
         settle(&self.scene).await;
+        while let Err(fault) = self.scene.sessions.find(self.live.id().tag(), self.live.digest(), self.scene.now()).await {
+            assert!(begun.elapsed() < FAILOVER, "no lookup succeeds: {fault:?}");
+            tokio::time::sleep(POLL).await;
+        }
         begun.elapsed()
     }
 
