@@ -107,7 +107,7 @@ async fn call(scene: Arc<Scene>, live: PackedSession, ended: PackedSession, met:
             let is_live = found.as_ref().map(|found| matches!(found, FindOutcome::Found { .. }));
             count(&met, is_live.map(|is_live| assert_eq!(is_live, session.id() == live.id(), "{found:?}")));
         }
-        count(&met, login(&scene).await.as_ref().map(|()| ()));
+        count(&met, login(&scene).await.as_ref().copied());
     }
 }
 
