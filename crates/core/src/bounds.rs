@@ -71,3 +71,19 @@ pub const TAIL_PAGE: usize = 1_000;
 pub const OVERLAY_KEPT: std::time::Duration = std::time::Duration::from_secs(60);
 /// Users with a recent end that are remembered; above it every answer is checked with the record.
 pub const OVERLAY_USERS: usize = 65_536;
+/// Silence after which a publisher, or the way to it, counts as lost.
+pub const BUS_SILENCE: std::time::Duration = std::time::Duration::from_millis(900);
+/// Time between two heartbeats of a publisher, give or take a fifth: three fit into [`BUS_SILENCE`], one may be lost and one late.
+pub const BUS_HEARTBEAT: std::time::Duration = std::time::Duration::from_millis(270);
+/// Signals that wait to be sent; above it the oldest is dropped, which the other nodes see.
+pub const BUS_QUEUE: usize = 8_192;
+/// Signals of one message.
+pub const BUS_BATCH: usize = 64;
+/// News that a subscription may leave untaken. A power of two.
+pub const BUS_BACKLOG: usize = 4_096;
+/// Publishers that are known at a time.
+pub const BUS_PUBLISHERS: usize = 4_096;
+/// Ends that are remembered as told, twice.
+pub const BUS_TOLD: usize = 32_768;
+/// Sessions that a signal names; above it the signal says all, and whoever holds one asks.
+pub const SIGNAL_SESSIONS: usize = 64;

@@ -9,6 +9,7 @@
 
 pub mod account;
 pub mod bounds;
+pub mod bus;
 pub mod deployment;
 pub mod durable;
 pub mod event;

@@ -3,6 +3,7 @@
 use crate::{
     Answer,
     account::{Account, Email},
+    bus::SessionsEnded,
     deployment::DeploymentStore,
     event::EventStore,
     id::{Home, SessionId, UserTag},
@@ -31,6 +32,8 @@ pub struct Decided {
     pub outcome: Outcome,
     /// The user afterwards, where the command changed something.
     pub snapshot: Option<UserSnapshot>,
+    /// The sessions that it ended, if any.
+    pub ended: Option<SessionsEnded>,
 }
 
 /// A user as the record holds them at some point of its change log.

@@ -15,6 +15,7 @@ use std::{
 };
 use vestibule_core::{
     bounds::{MEMORY_ENDED, MEMORY_EVENTS, WALK_BATCH},
+    bus::{Bus, LocalBus, Repeats, SessionsEnded, Signal},
     deployment::DeploymentRecord,
     fault::Fault,
     id::{Home, UserTag},
@@ -54,6 +55,7 @@ pub struct MemoryStore {
     pub(crate) budget: Arc<Budget>,
     pub(crate) keys: Mutex<Vec<KeyRecord>>,
     pub(crate) deployment: Mutex<Option<DeploymentRecord>>,
+    bus: Arc<LocalBus>,
     retention_ms: u64,
     hand: AtomicUsize,
 }
@@ -197,9 +199,16 @@ impl MemoryStore {
             budget: budget.clone(),
             keys: Mutex::default(),
             deployment: Mutex::default(),
+            bus: Arc::new(LocalBus::new(Repeats::Told)),
             retention_ms: millis(options.history_retention),
             hand: AtomicUsize::new(0),
         }
+    }
+
+    /// Where ends of sessions are told, in the order in which they happen.
+    #[must_use]
+    pub fn bus(&self) -> Arc<dyn Bus> {
+        self.bus.clone()
     }
 
     /// Bytes of users, sessions and events that are held, about.
@@ -232,6 +241,9 @@ impl MemoryStore {
             let live_before = held.user.live.len();
             let (outcome, effects) = apply(command, &mut held.user, cx, Facts::default());
             stats.count(&effects, live_before, held.user.live.len());
+            if let Some(ended) = SessionsEnded::of(&held.user, &effects) {
+                self.bus.publish(Signal::SessionsEnded(ended));
+            }
             held.beside.remember(effects, forget_before);
             wake(wake_at, held, self.retention_ms);
             outcome

@@ -9,3 +9,11 @@ async fn make() -> Harness {
 }
 
 vestibule_testkit::session_conformance!(make);
+
+async fn make_telling() -> Harness {
+    let store = Arc::new(MemoryStore::default());
+    let bus = store.bus();
+    Harness::of(store).telling(bus)
+}
+
+vestibule_testkit::bus_conformance!(make_telling);

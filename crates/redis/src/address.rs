@@ -35,6 +35,17 @@ pub(crate) struct SentinelPlace {
     pub(crate) settings: RedisConnectionInfo,
 }
 
+impl Place {
+    /// The number of the database.
+    pub(crate) fn database(&self) -> i64 {
+        match self {
+            Self::Single(info) => info.redis_settings().db(),
+            Self::Sentinels(place) => place.settings.db(),
+            Self::Cluster(_) => 0,
+        }
+    }
+}
+
 impl fmt::Debug for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RedisAddress(redacted)")

@@ -38,5 +38,9 @@ pub(crate) const PEER_SILENCE_MS: u64 = 1_000;
 pub const CHECK_MS: u64 = 1_000;
 /// Milliseconds that a new connection may take unless [`crate::RedisOptions`] says otherwise.
 pub const CONNECT_MS: u64 = 2_000;
+/// Messages of the bus that arrived and were not looked at yet; what does not fit in is seen as a gap.
+pub(crate) const BUS_INBOX: usize = 4_096;
+/// Time between two looks at who of the bus is silent.
+pub(crate) const BUS_TICK: std::time::Duration = std::time::Duration::from_millis(50);
 /// Calls that may be under way at a time unless [`crate::RedisOptions`] says otherwise.
 pub const IN_FLIGHT: usize = 1_024;

@@ -13,6 +13,7 @@ use std::fmt;
 use tokio::sync::{Mutex, MutexGuard};
 use vestibule_core::{
     bounds::{AFTERLIFE_MS, MEMORY_ENDED, MEMORY_EVENTS},
+    bus::{Announcement, Bus, SessionsEnded, Signal},
     fault::Fault,
     id::UserTag,
     session::{PackedSession, command::Touch, command::TouchOutcome, transition},
@@ -71,6 +72,8 @@ pub(crate) struct Writes {
     events: Vec<Vec<u8>>,
     /// Added to sessions, users, created, revoked, expired.
     figures: [i64; 5],
+    /// Told once it is written.
+    told: Option<Signal>,
 }
 
 impl Writes {
@@ -79,11 +82,11 @@ impl Writes {
         Self { user: changed, ..Self::default() }
     }
 
-    fn of(effects: Effects, live_before: usize, live_after: usize) -> Self {
+    fn of(user: &UserAggregate, effects: Effects, live_before: usize) -> Self {
         // From large figures, because they only count up and stop at zero.
         const BASE: u64 = 1 << 32;
         let mut stats = Stats { sessions: BASE, users: BASE, ..Stats::default() };
-        stats.count(&effects, live_before, live_after);
+        stats.count(&effects, live_before, user.live.len());
         let figures = [
             stats.sessions as i64 - BASE as i64,
             stats.users as i64 - BASE as i64,
@@ -91,6 +94,7 @@ impl Writes {
             stats.revoked_total as i64,
             stats.expired_total as i64,
         ];
+        let told = SessionsEnded::of(user, &effects).map(Signal::SessionsEnded);
         let ended = if effects.erase_history { Vec::new() } else { effects.ended };
         let events = effects.events.iter().skip(effects.events.len().saturating_sub(MEMORY_EVENTS));
         Self {
@@ -99,6 +103,7 @@ impl Writes {
             erase: effects.erase_history,
             events: events.map(event::pack).collect(),
             figures,
+            told,
         }
     }
 
@@ -165,7 +170,7 @@ impl RedisStore {
         };
         for _ in 0..bounds::CHANGE_TRIES {
             let mut user = seen.user.clone();
-            let (outcome, writes) = rule(&mut user);
+            let (outcome, mut writes) = rule(&mut user);
             if writes.is_nothing() {
                 if seen.fresh {
                     *slot = remember(seen.stamp, user);
@@ -174,12 +179,17 @@ impl RedisStore {
                 seen = self.read_user(tag).await?;
                 continue;
             }
+            let announcement = Announcement::new(self.bus.get().map(|bus| &**bus as &dyn Bus), writes.told.take());
             match self.write(&seen, &user, writes, now).await? {
                 Written::Done(stamp) => {
+                    announcement.publish();
                     *slot = remember(Some(stamp), user);
                     return Ok(outcome);
                 }
-                Written::Beaten(current) => seen = current,
+                Written::Beaten(current) => {
+                    announcement.withdraw();
+                    seen = current;
+                }
             }
         }
         Err(Fault::Unavailable("too many processes change the same user".into()))
@@ -255,7 +265,7 @@ fn rule<C: UserCommand + Clone>(cx: &Context, command: C) -> impl Fn(&mut UserAg
     move |user| {
         let live_before = user.live.len();
         let (outcome, effects) = apply(command.clone(), user, cx, Facts::default());
-        (outcome, Writes::of(effects, live_before, user.live.len()))
+        (outcome, Writes::of(user, effects, live_before))
     }
 }
 

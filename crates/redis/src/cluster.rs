@@ -17,7 +17,7 @@ use redis::{
     cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr},
 };
 use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc, time::Duration};
-use vestibule_core::id::Home;
+use vestibule_core::id::{Home, random};
 
 /// Connects, in a bounded time: the library's own connect may wait for ever.
 pub(crate) async fn connect(shared: &Arc<Shared>, nodes: &[ConnectionInfo]) -> RedisResult<Connection> {
@@ -41,6 +41,16 @@ pub(crate) async fn connect(shared: &Arc<Shared>, nodes: &[ConnectionInfo]) -> R
     connected
         .unwrap_or_else(|_| Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))))
         .map(Connection::Cluster)
+}
+
+/// One of the masters. A node that does not know its own name is reached as one where asking began.
+pub(crate) fn any_of(shared: &Shared, nodes: &[ConnectionInfo], masters: &[Master]) -> RedisResult<ConnectionInfo> {
+    let pick = |count: usize| usize::from(u16::from_le_bytes(random())) % count.max(1);
+    let first = nodes.get(pick(nodes.len())).ok_or_else(|| odd("a Cluster without nodes"))?;
+    match masters.get(pick(masters.len())) {
+        Some(master) if !master.host.is_empty() => shared.at(&master.host, master.port, first.redis_settings()),
+        _ => Ok(first.clone()),
+    }
 }
 
 /// A node that is gone may come back with old data. This is told on the way of the connection's own bytes, before any answer

@@ -11,6 +11,7 @@
 mod address;
 pub mod bounds;
 mod breaker;
+mod bus;
 mod change;
 mod cluster;
 mod connection;
@@ -30,5 +31,6 @@ mod user;
 mod walk;
 
 pub use address::{AddressError, RedisAddress, RedisNode, RedisTls};
+pub use bus::RedisBus;
 pub use state::RedisState;
 pub use store::{RedisOptions, RedisStore};

@@ -10,7 +10,7 @@ use crate::{
     store::RedisOptions,
     supervisor::{Supervisor, SupervisorOptions},
 };
-use redis::{Cmd, Value};
+use redis::{AsyncConnectionConfig, Cmd, Value, aio::MultiplexedConnection};
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use vestibule_core::{fault::Fault, id::Home};
@@ -84,6 +84,16 @@ impl Link {
     /// Which start of the server of this home answers; unavailable while that is not known.
     pub(crate) fn start(&self, home: Home) -> Result<[u8; 4], Fault> {
         self.supervisor.starts().of(home)
+    }
+
+    /// The number of the database.
+    pub(crate) fn database(&self) -> i64 {
+        self.supervisor.database()
+    }
+
+    /// A connection of its own to whoever is in charge.
+    pub(crate) async fn listener(&self, config: AsyncConnectionConfig) -> Result<MultiplexedConnection, Fault> {
+        self.supervisor.listener(config).await
     }
 
     /// Asks; once more where the connection broke meanwhile.

@@ -1,15 +1,15 @@
 //! What Sentinels say: who is in charge, and when somebody else is.
 
 use crate::{
-    address::{SentinelPlace, secured},
+    address::SentinelPlace,
     bounds,
     connection::connect,
     fault::{Call, fault},
     supervisor::{Shared, jittered, odd, soon},
 };
 use redis::{
-    AsyncConnectionConfig, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo,
-    RedisError, RedisResult, Value,
+    AsyncConnectionConfig, ConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo, RedisError, RedisResult,
+    Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -37,7 +37,7 @@ pub(crate) async fn master(shared: &Shared, place: &SentinelPlace) -> Result<Con
     }
     let latest = named.into_iter().max_by_key(|named: &Named| named.epoch);
     let latest = latest.ok_or_else(|| refused.map_or_else(no_sentinel, |error| refusal(&error)))?;
-    latest.at(shared, place).map_err(|error| fault(&error, Call::Read))
+    shared.at(&latest.host, latest.port, &place.settings).map_err(|error| fault(&error, Call::Read))
 }
 
 fn no_sentinel() -> Fault {
@@ -59,16 +59,6 @@ struct Named {
     port: u16,
     /// Counts failovers.
     epoch: u64,
-}
-
-impl Named {
-    fn at(self, shared: &Shared, place: &SentinelPlace) -> RedisResult<ConnectionInfo> {
-        let info = (self.host, self.port).into_connection_info()?.set_redis_settings(place.settings.clone());
-        match &shared.tls {
-            Some(certificates) => secured(info, certificates),
-            None => Ok(info),
-        }
-    }
 }
 
 async fn ask(sentinel: ConnectionInfo, place: SentinelPlace, within: Duration) -> RedisResult<Named> {

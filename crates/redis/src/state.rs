@@ -1,6 +1,7 @@
 //! [`RedisState`]: the projection of a record, shared by all processes.
 
-use crate::{RedisOptions, RedisStore, address::RedisAddress, change::Writes, user::Stamp};
+use crate::{RedisBus, RedisOptions, RedisStore, address::RedisAddress, change::Writes, user::Stamp};
+use std::sync::Arc;
 use vestibule_core::{
     Answer,
     fault::Fault,
@@ -39,6 +40,12 @@ impl RedisState {
     #[must_use]
     pub fn new(address: RedisAddress, options: RedisOptions) -> Self {
         Self(RedisStore::with(address, &options, true))
+    }
+
+    /// See [`RedisStore::bus`]. It drops repeats, since what it carries is in the change log of the record too.
+    #[must_use]
+    pub fn bus(&self) -> Arc<RedisBus> {
+        self.0.bus()
     }
 
     /// Waits until Redis is there and its start is known, a call's deadline at most.

@@ -1,9 +1,12 @@
 //! [`RedisStore`]: every port on Redis.
 
-use crate::{address::RedisAddress, bounds, change::SeenUsers, link::Link, script::Scripts, walk::Place};
+use crate::{address::RedisAddress, bounds, bus::RedisBus, change::SeenUsers, link::Link, script::Scripts, walk::Place};
 use parking_lot::Mutex;
-use std::{sync::Arc, time::Duration};
-use vestibule_core::{fault::Fault, time::millis};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use vestibule_core::{bus::Repeats, fault::Fault, time::millis};
 
 /// How a [`RedisStore`] works.
 #[derive(Debug, Clone)]
@@ -52,6 +55,7 @@ pub struct RedisStore {
     pub(crate) retention_ms: u64,
     /// Whether a record is there: then only what was written since the server's start is believed.
     pub(crate) is_state: bool,
+    pub(crate) bus: OnceLock<Arc<RedisBus>>,
 }
 
 impl RedisStore {
@@ -69,7 +73,15 @@ impl RedisStore {
             hand: Arc::default(),
             retention_ms: millis(options.history_retention),
             is_state,
+            bus: OnceLock::new(),
         }
+    }
+
+    /// Where ends of sessions are told, from the first call on; the same bus each time. It speaks through this store's connection and
+    /// listens on one of its own.
+    pub fn bus(&self) -> Arc<RedisBus> {
+        let repeats = if self.is_state { Repeats::Dropped } else { Repeats::Told };
+        self.bus.get_or_init(|| Arc::new(RedisBus::start(self.link.clone(), repeats))).clone()
     }
 
     /// Connects, and makes the scripts known to the server so that no request pays for it.

@@ -4,7 +4,7 @@
 //! that meets a server which is no longer in charge says so, and the next call waits for the outcome of the search.
 
 use crate::{
-    address::{Place, RedisAddress, SentinelPlace},
+    address::{Place, RedisAddress, SentinelPlace, secured},
     bounds, cluster,
     connection::{Connection, Master, connect},
     fault::{Call, Failure, fault},
@@ -12,7 +12,10 @@ use crate::{
     sentinel,
     start::{Starts, start_in},
 };
-use redis::{AsyncConnectionConfig, Cmd, ConnectionInfo, RedisError, RedisResult, TlsCertificates, Value};
+use redis::{
+    AsyncConnectionConfig, Cmd, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisError, RedisResult,
+    TlsCertificates, Value, aio::MultiplexedConnection,
+};
 use std::{future::Future, io, sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, watch},
@@ -107,6 +110,25 @@ impl Supervisor {
             },
             answer => answer,
         }
+    }
+
+    /// The number of the database.
+    pub(crate) fn database(&self) -> i64 {
+        self.shared.place.database()
+    }
+
+    /// A connection of its own to whoever is in charge; in a Cluster to any of the masters.
+    pub(crate) async fn listener(&self, config: AsyncConnectionConfig) -> Result<MultiplexedConnection, Fault> {
+        let shared = &*self.shared;
+        let info = match &shared.place {
+            Place::Single(info) => info.clone(),
+            Place::Sentinels(place) => sentinel::master(shared, place).await?,
+            Place::Cluster(nodes) => {
+                let masters = self.found().await?.masters;
+                cluster::any_of(shared, nodes, &masters).map_err(|error| fault(&error, Call::Read))?
+            }
+        };
+        connect(info, shared.options.connect_timeout, config).await.map_err(|error| shared.seen_by(&error))
     }
 
     async fn send_once<T, F>(&self, send: &impl Fn(Connection) -> F) -> Result<T, Failure>
@@ -247,6 +269,15 @@ impl Shared {
         };
         let masters = checked.map_err(|error| self.seen_by(&error))?;
         Ok((connection, masters))
+    }
+
+    /// A server that others told of.
+    pub(crate) fn at(&self, host: &str, port: u16, settings: &RedisConnectionInfo) -> RedisResult<ConnectionInfo> {
+        let info = (host, port).into_connection_info()?.set_redis_settings(settings.clone());
+        match &self.tls {
+            Some(certificates) => secured(info, certificates),
+            None => Ok(info),
+        }
     }
 
     async fn connect(&self, info: ConnectionInfo) -> RedisResult<Connection> {

@@ -5,6 +5,7 @@
 use crate::bounds;
 use std::collections::{HashMap, HashSet};
 use vestibule_core::{
+    bus::SessionsEnded,
     event::Event,
     id::UserTag,
     record::{Change, Decided, Request, UserSnapshot},
@@ -107,13 +108,14 @@ impl Held {
         counters.stats.count(&effects, live_before, self.user.live.len());
         journal.events.append(&mut effects.events);
         if !effects.changed {
-            return Decided { outcome, snapshot: None };
+            return Decided { outcome, snapshot: None, ended: None };
         }
         counters.sequence += 1;
         journal.changes.push(self.change(&effects, counters.sequence, request.cx.now));
+        let ended = SessionsEnded::of(&self.user, &effects);
         self.note(effects);
         let user = UserAggregate { account: None, ..self.user.clone() };
-        Decided { outcome, snapshot: Some(UserSnapshot { sequence: counters.sequence, user }) }
+        Decided { outcome, snapshot: Some(UserSnapshot { sequence: counters.sequence, user }), ended }
     }
 
     /// The address of the account, where one is loaded.

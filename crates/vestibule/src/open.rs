@@ -3,6 +3,7 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use vestibule_core::{
     account::{AccountStore, Accounts, service::AccountParts},
+    bus::Bus,
     deployment::{self, DeploymentStore, OpenOutcome},
     durable::Durable,
     event::{EventStore, Observations, Observer},
@@ -115,6 +116,8 @@ pub struct Vestibule {
     pub accounts: Option<Arc<Accounts>>,
     /// The join of record and state, where there is a record.
     pub durable: Option<Durable>,
+    /// Tells what other parts of the application must hear soon: the sessions that end, on whichever node.
+    pub bus: Arc<dyn Bus>,
 }
 
 impl fmt::Debug for Vestibule {
@@ -129,6 +132,7 @@ struct Stores {
     keys: Arc<dyn KeyStore>,
     deployment: Arc<dyn DeploymentStore>,
     durable: Option<Durable>,
+    bus: Arc<dyn Bus>,
 }
 
 impl Vestibule {
@@ -164,7 +168,15 @@ impl Vestibule {
                 policy: options.password_policy,
             }))),
         };
-        Ok(Self { sessions, events: stores.events, keys: stores.keys, observer, accounts, durable: stores.durable })
+        Ok(Self {
+            sessions,
+            events: stores.events,
+            keys: stores.keys,
+            observer,
+            accounts,
+            durable: stores.durable,
+            bus: stores.bus,
+        })
     }
 }
 
@@ -190,13 +202,15 @@ async fn on_redis(options: &Options, address: vestibule_redis::RedisAddress) -> 
     let store = RedisOptions { deadline: options.deadline, ..options.redis_options.clone() };
     let store = Arc::new(RedisStore::new(address, store));
     store.warm_up().await.map_err(OpenError::Store)?;
-    Ok(Stores { sessions: store.clone(), events: store.clone(), keys: store.clone(), deployment: store, durable: None })
+    let bus = store.bus();
+    Ok(Stores { sessions: store.clone(), events: store.clone(), keys: store.clone(), deployment: store, durable: None, bus })
 }
 
 fn in_memory(options: &Options) -> Stores {
     let store = MemoryOptions { memory_limit: options.memory_limit, ..MemoryOptions::default() };
     let store = Arc::new(MemoryStore::new(store));
-    Stores { sessions: store.clone(), events: store.clone(), keys: store.clone(), deployment: store, durable: None }
+    let bus = store.bus();
+    Stores { sessions: store.clone(), events: store.clone(), keys: store.clone(), deployment: store, durable: None, bus }
 }
 
 #[cfg(all(feature = "redis", feature = "postgres"))]
@@ -207,11 +221,10 @@ async fn on_both(options: &Options, address: vestibule_redis::RedisAddress, url:
     // The record answers in the state's place, so the state may not use up the time for it.
     let state = RedisOptions { deadline: options.deadline.min(STATE_DEADLINE), ..options.redis_options.clone() };
     let state = Arc::new(RedisState::new(address, state));
-    let stores = join_state(options, record, state);
-    if let Some(durable) = &stores.durable {
-        durable.follow();
-    }
-    Ok(stores)
+    let (record, bus) = (Arc::new(record), state.bus());
+    let durable = Durable::on(bus, record.clone(), state, options.deadline);
+    durable.follow();
+    Ok(joined(record, durable))
 }
 
 #[cfg(all(feature = "redis", not(feature = "postgres")))]
@@ -224,21 +237,22 @@ fn over<R>(options: &Options, record: R) -> Stores
 where
     R: vestibule_core::record::Record + 'static,
 {
-    join_state(options, record, Arc::new(vestibule_memory::MemoryState::new(options.memory_limit)))
+    let (record, state) = (Arc::new(record), vestibule_memory::MemoryState::new(options.memory_limit));
+    let durable = Durable::new(record.clone(), Arc::new(state), options.deadline);
+    joined(record, durable)
 }
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-fn join_state<R>(options: &Options, record: R, state: Arc<dyn vestibule_core::record::State>) -> Stores
+fn joined<R>(record: Arc<R>, durable: Durable) -> Stores
 where
     R: vestibule_core::record::Record + 'static,
 {
-    let record = Arc::new(record);
-    let durable = Durable::new(record.clone(), state, options.deadline);
     Stores {
         sessions: Arc::new(durable.clone()),
         events: record.clone(),
         keys: record.clone(),
         deployment: record,
+        bus: durable.bus(),
         durable: Some(durable),
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     Answer,
     account::{Account, AccountStore, Email, command::*},
     bounds,
+    bus::{Bus, LocalBus, Repeats, Signal},
     fault::Fault,
     id::{SessionId, UserTag},
     record::{Decided, Projected, Record, Request, State, UserSnapshot},
@@ -45,6 +46,7 @@ struct Joined {
     pending: Pending,
     negatives: Negatives,
     overlay: Overlay,
+    bus: Arc<dyn Bus>,
     record_faults: AtomicU64,
     state_faults: AtomicU64,
 }
@@ -54,9 +56,22 @@ impl Durable {
     /// caller and is finished nevertheless.
     #[must_use]
     pub fn new(record: Arc<dyn Record>, state: Arc<dyn State>, deadline: Duration) -> Self {
+        Self::on(Arc::new(LocalBus::new(Repeats::Dropped)), record, state, deadline)
+    }
+
+    /// Like [`Self::new`], with a bus that carries ends to other processes. It should be one that drops repeats
+    /// ([`Repeats::Dropped`]): what the bus does not carry, the change log tells a moment later.
+    #[must_use]
+    pub fn on(bus: Arc<dyn Bus>, record: Arc<dyn Record>, state: Arc<dyn State>, deadline: Duration) -> Self {
         let (pending, negatives, overlay) = (Pending::default(), Negatives::default(), Overlay::default());
         let (record_faults, state_faults) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self(Arc::new(Joined { record, state, deadline, pending, negatives, overlay, record_faults, state_faults }))
+        Self(Arc::new(Joined { record, state, deadline, pending, negatives, overlay, bus, record_faults, state_faults }))
+    }
+
+    /// Where ends of sessions are told: after their commit, and for those of other processes while they are followed.
+    #[must_use]
+    pub fn bus(&self) -> Arc<dyn Bus> {
+        self.0.bus.clone()
     }
 
     /// Faults of the record in a row; zero while it is well.
@@ -71,9 +86,27 @@ impl Durable {
         self.0.state_faults.load(Ordering::Relaxed)
     }
 
-    /// Follows the change log for as long as this store lives, so that what other nodes decide is heard within
-    /// [`bounds::TAIL_EVERY`] and the time of a read. Needed wherever several processes share the record.
-    pub fn follow(&self) -> tokio::task::JoinHandle<()> {
+    /// Follows the other processes for as long as this store lives: what the bus tells is heard at once, and what the bus did not
+    /// carry is read from the change log within [`bounds::TAIL_EVERY`] and the time of a read. Needed wherever several processes
+    /// share the record.
+    pub fn follow(&self) {
+        self.follow_bus();
+        self.follow_log();
+    }
+
+    fn follow_bus(&self) {
+        let mut news = self.0.bus.subscribe();
+        let joined = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            // What the bus did not carry the log tells, so a doubt needs no answer here.
+            while let Some(news) = news.next().await {
+                let Some(joined) = joined.upgrade() else { break };
+                joined.note_end(&news);
+            }
+        });
+    }
+
+    fn follow_log(&self) {
         let joined = Arc::downgrade(&self.0);
         tokio::spawn(async move {
             let (mut cursor, mut ticks) = (Cursor::default(), tokio::time::interval(bounds::TAIL_EVERY));
@@ -85,7 +118,7 @@ impl Durable {
                     tracing::warn!(class = fault.class(), "the change log was not read");
                 }
             }
-        })
+        });
     }
 
     /// Writes the uses that wait for the record, in bounded batches. Called about once a second and at the end.
@@ -137,10 +170,16 @@ impl Joined {
     async fn decide(&self, cx: Context, command: Command) -> Result<Outcome, Fault> {
         let touches = self.pending.of(command.tag());
         let request = Request { cx, touches: touches.clone(), command };
-        let decided = self.watch(self.record.decide(vec![request]).await)?;
-        let Some(Decided { outcome, snapshot }) = decided.into_iter().next() else {
+        let decided = self.watch(self.record.decide(vec![request]).await);
+        if decided.as_ref().is_err_and(|fault| *fault == Fault::Timeout) {
+            self.bus.admit_loss();
+        }
+        let Some(Decided { outcome, snapshot, ended }) = decided?.into_iter().next() else {
             return Err(Fault::Corrupt("the record answered nothing".into()));
         };
+        if let Some(ended) = ended {
+            self.bus.publish(Signal::SessionsEnded(ended));
+        }
         if let Some(snapshot) = snapshot {
             self.pending.remove(&touches);
             self.project(snapshot).await;

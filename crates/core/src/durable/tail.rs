@@ -6,7 +6,13 @@
 //! change, it is projected again.
 
 use super::Joined;
-use crate::{bounds, fault::Fault, id::UserTag, record::Change};
+use crate::{
+    bounds,
+    bus::{News, SessionsEnded, Signal},
+    fault::Fault,
+    id::UserTag,
+    record::Change,
+};
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
@@ -121,9 +127,17 @@ impl Joined {
         Ok(new)
     }
 
+    /// Lays what the bus tells over the state's answers.
+    pub(super) fn note_end(&self, news: &News) {
+        if let News::Signal(Signal::SessionsEnded(ended)) = news {
+            self.overlay.note(ended.tag, ended.revision, Instant::now());
+        }
+    }
+
     async fn hear(&self, change: &Change) -> Result<(), Fault> {
-        if change.ended_all || !change.ended.is_empty() {
+        if let Some(ended) = SessionsEnded::in_log(change) {
             self.overlay.note(change.tag, change.revision, Instant::now());
+            self.bus.relay(Signal::SessionsEnded(ended));
         }
         // A state that does not hold the user reads them when they are asked for; one that fails is not mended from here.
         if let Ok(Some(user)) = self.state.user(change.tag).await

@@ -12,6 +12,11 @@ pub(crate) const ALL_USERS: &str = "vs:{*}:u:*";
 /// The home of what a deployment has once.
 pub(crate) const FIRST_HOME: Home = Home(0);
 
+/// The channel of the bus. Channels know nothing of databases, but deployments in two databases are two.
+pub(crate) fn bus_channel(database: i64) -> String {
+    if database == 0 { "vs:bus".to_owned() } else { format!("vs:bus:{database}") }
+}
+
 /// The name of something that is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key(String);

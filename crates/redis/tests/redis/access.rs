@@ -77,7 +77,7 @@ async fn a_password_opens_and_a_wrong_one_is_named() {
 #[tokio::test]
 async fn a_user_with_the_named_rights_can_run_all_of_it() {
     let server = Redis::start();
-    let rights = "ACL SETUSER vestibule on >secret ~vs:* +@read +@write +@scripting +@connection +info";
+    let rights = "ACL SETUSER vestibule on >secret ~vs:* &vs:bus* +@read +@write +@scripting +@connection +@pubsub +info";
     assert!(server.command(rights).contains("OK"));
     let known = RedisNode { user: Some("vestibule"), password: Some("secret"), ..node(server.port()) };
     works(RedisAddress::of(&known).expect("an address")).await;

@@ -27,7 +27,7 @@ use vestibule_testkit::{
 /// A new master takes commands within this time.
 const RECOVERY: Duration = Duration::from_secs(2);
 
-fn address(ports: &[u16]) -> RedisAddress {
+pub(crate) fn address(ports: &[u16]) -> RedisAddress {
     let node = |port: &u16| RedisNode { host: "127.0.0.1", port: *port, ..RedisNode::default() };
     RedisAddress::of_cluster(&ports.iter().map(node).collect::<Vec<_>>()).expect("an address")
 }

@@ -9,3 +9,12 @@ async fn make() -> Harness {
 }
 
 vestibule_testkit::session_conformance!(make);
+
+async fn make_telling() -> Harness {
+    let server = Redis::start();
+    let store = store_on(&server);
+    let bus = store.bus();
+    Harness::of(store).telling(bus).keeping(server)
+}
+
+vestibule_testkit::bus_conformance!(make_telling);

@@ -1,6 +1,7 @@
 //! The store on a real server.
 
 mod access;
+mod bus;
 mod cluster;
 mod conformance;
 mod counts;

@@ -16,7 +16,7 @@ use vestibule_testkit::{
 /// An announced master takes commands within this time.
 const RECOVERY: Duration = Duration::from_secs(2);
 
-fn address(ports: &[u16], master: &str, database: u64) -> RedisAddress {
+pub(crate) fn address(ports: &[u16], master: &str, database: u64) -> RedisAddress {
     let node = |port: &u16| RedisNode { host: "127.0.0.1", port: *port, database, ..RedisNode::default() };
     let nodes: Vec<_> = ports.iter().map(node).collect();
     RedisAddress::of_sentinels(&nodes, master).expect("an address")

@@ -10,8 +10,12 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 /// A walk lasts months of its own time; the model forgets nothing.
 pub(crate) const LONG: Duration = Duration::from_secs(10 * 365 * 86_400);
 
+pub(crate) fn address_of(server: &Redis) -> RedisAddress {
+    RedisAddress::parse(&server.url()).expect("an address")
+}
+
 pub(crate) fn store_on(server: &Redis) -> Arc<RedisStore> {
-    let address = RedisAddress::parse(&server.url()).expect("an address");
+    let address = address_of(server);
     let options = RedisOptions { deadline: DEADLINE, history_retention: LONG, ..RedisOptions::default() };
     Arc::new(RedisStore::new(address, options))
 }

@@ -3,6 +3,7 @@
 //! Cases move time by the argument `now` only and by far more than any slack a store may allow, so they hold for stores that
 //! hear of uses late. What one store alone promises (limits of memory, files, connections) is tested beside that store.
 
+pub mod bus;
 pub mod deployment;
 pub mod event;
 pub mod key;
@@ -21,7 +22,7 @@ pub mod user;
 pub use scene::{Person, Scene};
 
 use std::{any::Any, sync::Arc};
-use vestibule_core::{deployment::DeploymentStore, event::EventStore, key::KeyStore, session::SessionStore};
+use vestibule_core::{bus::Bus, deployment::DeploymentStore, event::EventStore, key::KeyStore, session::SessionStore};
 
 /// A store under test, empty, with whatever must outlive it (a folder, a server).
 pub struct Harness {
@@ -33,6 +34,8 @@ pub struct Harness {
     pub keys: Arc<dyn KeyStore>,
     /// The deployment.
     pub deployment: Arc<dyn DeploymentStore>,
+    /// Where ends of sessions are told; see [`Self::telling`].
+    pub bus: Option<Arc<dyn Bus>>,
     guards: Vec<Box<dyn Any + Send + Sync>>,
 }
 
@@ -48,7 +51,14 @@ impl Harness {
         S: SessionStore + 'static,
         R: EventStore + KeyStore + DeploymentStore + 'static,
     {
-        Self { sessions, events: record.clone(), keys: record.clone(), deployment: record, guards: Vec::new() }
+        Self { sessions, events: record.clone(), keys: record.clone(), deployment: record, bus: None, guards: Vec::new() }
+    }
+
+    /// Names the bus of the store, for [`bus_conformance!`](crate::bus_conformance).
+    #[must_use]
+    pub fn telling(mut self, bus: Arc<dyn Bus>) -> Self {
+        self.bus = Some(bus);
+        self
     }
 
     /// Keeps something alive for as long as the harness, and drops it after the stores.
@@ -176,6 +186,23 @@ macro_rules! session_conformance {
     };
 }
 
+/// Stamps the cases about what is told of ends on a store: `bus_conformance!(make)`, where `make` is an `async fn() -> Harness` that
+/// [tells](Harness::telling) of its bus.
+#[macro_export]
+macro_rules! bus_conformance {
+    ($make:ident) => {
+        $crate::stamp_cases! { $make;
+            bus {
+                an_end_is_told_once,
+                an_end_that_nobody_asked_for_is_told,
+                ends_at_once_are_told_at_once,
+                many_ends_are_all,
+                the_end_of_a_user_is_that_of_the_sessions,
+            }
+        }
+    };
+}
+
 /// See [`session_conformance!`]: one module for each capability, one test for each case.
 #[doc(hidden)]
 #[macro_export]
@@ -199,6 +226,7 @@ mod tests {
     fn every_case_is_stamped() {
         let list = include_str!("mod.rs");
         let sources = [
+            include_str!("bus.rs"),
             include_str!("deployment.rs"),
             include_str!("event.rs"),
             include_str!("key.rs"),

@@ -29,11 +29,13 @@ async fn make() -> Harness {
     let options = RedisOptions { deadline: DEADLINE, ..RedisOptions::default() };
     let state = RedisState::new(RedisAddress::parse(&redis.url()).expect("an address"), options);
     state.look().await.expect("the server is there");
-    let store = Durable::new(record.clone(), Arc::new(state), DEADLINE);
-    Harness::joined(Arc::new(store), record).keeping(postgres).keeping(redis)
+    let store = Durable::on(state.bus(), record.clone(), Arc::new(state), DEADLINE);
+    let bus = store.bus();
+    Harness::joined(Arc::new(store), record).telling(bus).keeping(postgres).keeping(redis)
 }
 
 vestibule_testkit::session_conformance!(make);
+vestibule_testkit::bus_conformance!(make);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_agrees_with_the_model() {

@@ -13,7 +13,8 @@ async fn over(state: MemoryState) -> Harness {
     let folder = tempfile::tempdir().expect("a folder for the record");
     let record = Arc::new(SqliteRecord::open(folder.path(), SqliteOptions::default()).expect("an empty folder opens"));
     let store = Durable::new(record.clone(), Arc::new(state), DEADLINE);
-    Harness::joined(Arc::new(store), record).keeping(folder)
+    let bus = store.bus();
+    Harness::joined(Arc::new(store), record).telling(bus).keeping(folder)
 }
 
 async fn make() -> Harness {
@@ -29,6 +30,7 @@ mod held {
     use super::make;
 
     vestibule_testkit::session_conformance!(make);
+    vestibule_testkit::bus_conformance!(make);
 }
 
 mod forgetful {
