@@ -1,11 +1,12 @@
 //! What a deployment makes once and keeps for ever: its salt, and the fingerprint of its secret.
 
-use crate::{Answer, id::UserId, id::UserTag, secret::Mac};
+use crate::{Answer, fault::Fault, id::UserId, id::UserTag, secret::KeyRing, secret::Mac};
 
 /// The salt behind all user tags. Made at the first start, never rotated: every token, id and key depends on it.
 #[derive(Clone)]
 pub struct Deployment {
     tags: Mac,
+    salt: [u8; 32],
 }
 
 impl std::fmt::Debug for Deployment {
@@ -18,7 +19,7 @@ impl Deployment {
     /// A deployment with this salt.
     #[must_use]
     pub fn new(salt: &[u8; 32]) -> Self {
-        Self { tags: Mac::new(salt) }
+        Self { tags: Mac::new(salt), salt: *salt }
     }
 
     /// The tag of a user: the first 12 bytes of HMAC-SHA-256(salt, user id).
@@ -61,8 +62,8 @@ pub enum OpenOutcome {
 /// Opens the deployment that a store belongs to, or founds it.
 ///
 /// # Errors
-/// A [`crate::fault::Fault`] of the store.
-pub async fn open(store: &dyn DeploymentStore, ring: &crate::secret::KeyRing) -> Result<OpenOutcome, crate::fault::Fault> {
+/// A [`Fault`] of the store.
+pub async fn open(store: &dyn DeploymentStore, ring: &KeyRing) -> Result<OpenOutcome, Fault> {
     let fresh = DeploymentRecord { salt: crate::id::random(), fingerprint: ring.fingerprint() };
     let kept = store.init(fresh).await?;
     if !ring.knows(&kept.fingerprint) {
@@ -72,4 +73,18 @@ pub async fn open(store: &dyn DeploymentStore, ring: &crate::secret::KeyRing) ->
         store.replace_fingerprint(kept.fingerprint, ring.fingerprint()).await?;
     }
     Ok(OpenOutcome::Opened(Deployment::new(&kept.salt)))
+}
+
+/// Tells the deployment to a store that has lost it, as one without a disk does when it is emptied or restarted. A process that
+/// starts later would else found another one, and the two would give the same user different tags.
+///
+/// # Errors
+/// A [`Fault`] of the store; [`Fault::Misconfigured`] where another one has been founded already.
+pub async fn keep(store: &dyn DeploymentStore, deployment: &Deployment, ring: &KeyRing) -> Result<(), Fault> {
+    let kept = store.init(DeploymentRecord { salt: deployment.salt, fingerprint: ring.fingerprint() }).await?;
+    if kept.salt == deployment.salt {
+        return Ok(());
+    }
+    let text = "the store was emptied, and another process has made it anew with other user tags: restart this process";
+    Err(Fault::Misconfigured(text.into()))
 }

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use vestibule_core::{
     account::{AccountStore, Accounts, service::AccountParts},
     bus::Bus,
-    deployment::{self, DeploymentStore, OpenOutcome},
+    deployment::{self, Deployment, DeploymentStore, OpenOutcome},
     durable::Durable,
     event::{EventStore, Observations, Observer},
     fault::Fault,
@@ -118,6 +118,14 @@ pub struct Vestibule {
     pub durable: Option<Durable>,
     /// Tells what other parts of the application must hear soon: the sessions that end, on whichever node.
     pub bus: Arc<dyn Bus>,
+    deployment: Kept,
+}
+
+/// The deployment, and where it is kept.
+struct Kept {
+    store: Arc<dyn DeploymentStore>,
+    deployment: Deployment,
+    ring: Arc<KeyRing>,
 }
 
 impl fmt::Debug for Vestibule {
@@ -151,10 +159,11 @@ impl Vestibule {
         };
         let (observer, observations): (Observer, Observations) = Observer::new();
         tokio::spawn(observations.run(stores.events.clone(), options.clock.clone()));
+        let ring = Arc::new(options.ring);
         let sessions = Arc::new(Sessions::new(Parts {
             store: stores.sessions,
-            ring: Arc::new(options.ring),
-            deployment,
+            ring: ring.clone(),
+            deployment: deployment.clone(),
             policies: options.policies,
             observer: observer.clone(),
             clock: options.clock,
@@ -176,7 +185,17 @@ impl Vestibule {
             accounts,
             durable: stores.durable,
             bus: stores.bus,
+            deployment: Kept { store: stores.deployment, deployment, ring },
         })
+    }
+
+    /// Tells the store again which deployment it belongs to, in case that it was emptied under this process. Every few seconds is
+    /// often enough.
+    ///
+    /// # Errors
+    /// See [`deployment::keep`].
+    pub async fn keep_deployment(&self) -> Result<(), Fault> {
+        deployment::keep(&*self.deployment.store, &self.deployment.deployment, &self.deployment.ring).await
     }
 }
 

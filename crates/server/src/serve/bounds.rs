@@ -8,6 +8,8 @@ pub(super) const GREETING: Duration = Duration::from_millis(500);
 pub(super) const HOUSEKEEPING: Duration = Duration::from_millis(500);
 /// Time between two looks at the stores for health and figures.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
+/// Time between two reminders to a store that may have been emptied.
+pub(super) const DEPLOYMENT: Duration = Duration::from_secs(5);
 /// Longest time between two rounds of forgetting what is past its retention.
 pub(super) const FORGET: Duration = Duration::from_secs(60);
 /// Shortest time between them.

@@ -17,7 +17,8 @@ pub(super) async fn run(server: Arc<api::Server>, retention: Duration, stop: Sto
     let tidy = tidy(&server, Rhythm::new(bounds::HOUSEKEEPING, &stop));
     let look = look(&server, Rhythm::new(bounds::LOOK, &stop));
     let forget = keep_retention(&server, retention, Rhythm::new(forget_period(retention), &stop));
-    tokio::join!(tidy, look, forget);
+    let deployment = keep_deployment(&server, Rhythm::new(bounds::DEPLOYMENT, &stop));
+    tokio::join!(tidy, look, forget, deployment);
 }
 
 /// A beat until the server closes.
@@ -54,6 +55,14 @@ async fn look(server: &api::Server, mut rhythm: Rhythm) {
     while rhythm.next().await {
         server.health.look(&server.vestibule).await;
         server.metrics.tend();
+    }
+}
+
+async fn keep_deployment(server: &api::Server, mut rhythm: Rhythm) {
+    while rhythm.next().await {
+        if let Err(fault) = server.vestibule.keep_deployment().await {
+            tracing::warn!(%fault, "the store was not told its deployment");
+        }
     }
 }
 

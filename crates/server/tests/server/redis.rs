@@ -69,6 +69,23 @@ fn a_dead_redis_is_a_fault_and_no_denial() {
     assert!(again.is_some(), "the server does not find back to Redis\n{}", server.stderr());
 }
 
+/// Sessions are lost with the data, but a server that starts afterwards still gives users the same tags.
+#[test]
+fn an_emptied_redis_is_told_its_deployment_again() {
+    let redis = Redis::start();
+    let one = Server::start(over(&redis));
+    assert_eq!(create(&one).status, 201);
+    let salt = redis.command("GET vs:{0}:deployment");
+    assert!(redis.command("FLUSHALL").contains("OK"));
+    let told = || (redis.command("GET vs:{0}:deployment") == salt).then_some(());
+    assert!(wait_for(START, told).is_some(), "the deployment is lost");
+    let two = Server::start(over(&redis));
+    let token = text(&create(&two), "token");
+    assert_eq!(validate(&one, &token).status, 200);
+    let listed = get("/v1/users/ada/sessions").bearer(&one.key).send(&one.management).expect(200);
+    assert_eq!(listed.json()["sessions"].as_array().map(Vec::len), Some(1));
+}
+
 /// One setting moves the same product to any kind of Redis.
 fn works_on(url: &str, more: impl Fn(ServerOptions) -> ServerOptions) {
     let options = || more(ServerOptions::default().env("REDIS_URL", url).env("VESTIBULE_SECRET", SECRET));
