@@ -14,6 +14,8 @@ pub const HOME_EVENTS: usize = 256;
 pub const CHANGE_TRIES: usize = 256;
 /// Bytes that the usual lookup transfers at most: some 50 sessions. Users with more are read whole.
 pub(crate) const LOOKUP_BYTES: usize = 16 * 1024;
+/// Bytes that are kept of sessions that ended together, at most.
+pub(crate) const ARCHIVE_BYTES: usize = 64 * 1024;
 /// Users whose last state this process remembers, so that the next change of theirs needs no read.
 pub(crate) const SEEN_USERS: usize = 1_024;
 /// Sessions of a user up to which the last state is remembered.

@@ -144,6 +144,11 @@ impl RedisStore {
         self.link.at(tag.home(), self.decide(tag, cx.now, Some(Seen::nobody(tag, false)), rule(&cx, command))).await
     }
 
+    /// What this process holds of a user, if it does.
+    pub(crate) async fn holds(&self, tag: UserTag) -> bool {
+        self.seen.of(tag).await.as_ref().is_some_and(|seen| seen.user.tag == tag)
+    }
+
     /// Notes a use.
     pub(crate) async fn note_use(&self, touch: Touch) -> Result<TouchOutcome, Fault> {
         let rule = |user: &mut UserAggregate| {
@@ -204,7 +209,8 @@ impl RedisStore {
         let stamp = if writes.user { self.stamp(user.tag.home())? } else { seen.stamp.unwrap_or_default() };
         let tag = user.tag;
         let home = tag.home();
-        let keys = [Key::user(tag), Key::ended(tag), Key::timeline(tag), Key::home_timeline(home), Key::figures(home)];
+        let (timeline, figures) = (Key::home_timeline(home), Key::figures(home));
+        let keys = [Key::user(tag), Key::ended(tag), Key::timeline(tag), timeline, figures, Key::archive(tag)];
         let script = if writes.adds() { &self.scripts.change } else { &self.scripts.change_ending };
         let arguments = self.arguments(seen, user, &writes, stamp, now);
         let (answer, repeated) = match self.link.run(script, &keys, &arguments).await {
@@ -244,7 +250,7 @@ impl RedisStore {
         arguments
     }
 
-    fn seen_in(&self, tag: UserTag, value: Value) -> Result<Seen, Fault> {
+    pub(crate) fn seen_in(&self, tag: UserTag, value: Value) -> Result<Seen, Fault> {
         let Some(bytes) = crate::link::bytes(value)? else { return Ok(Seen::nobody(tag, true)) };
         let stamp = user::header(&bytes)?.stamp;
         let user = if self.believes(tag.home(), stamp)? { user::unpack(tag, &bytes)?.1 } else { UserAggregate::new(tag) };
@@ -253,15 +259,19 @@ impl RedisStore {
 
     /// How long a user is kept: past the last deadline, so that expired and unknown can be told apart.
     fn ttl_ms(&self, user: &UserAggregate, now: Timestamp) -> u64 {
-        let resting = if user.disabled { bounds::DISABLED_RETENTION_MS } else { self.retention_ms };
         match user.live.iter().map(PackedSession::deadline).max() {
             Some(deadline) => deadline.since_ms(now) + AFTERLIFE_MS,
-            None => resting,
+            None => self.resting_ttl_ms(user),
         }
+    }
+
+    /// How long a user without sessions is kept.
+    pub(crate) fn resting_ttl_ms(&self, user: &UserAggregate) -> u64 {
+        if user.disabled { bounds::DISABLED_RETENTION_MS } else { self.retention_ms }
     }
 }
 
-fn rule<C: UserCommand + Clone>(cx: &Context, command: C) -> impl Fn(&mut UserAggregate) -> (C::Outcome, Writes) {
+pub(crate) fn rule<C: UserCommand + Clone>(cx: &Context, command: C) -> impl Fn(&mut UserAggregate) -> (C::Outcome, Writes) {
     move |user| {
         let live_before = user.live.len();
         let (outcome, effects) = apply(command.clone(), user, cx, Facts::default());

@@ -16,6 +16,7 @@ mod change;
 mod cluster;
 mod connection;
 mod deployment;
+mod end_all;
 mod event;
 mod fault;
 mod key;

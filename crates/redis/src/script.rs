@@ -29,6 +29,8 @@ pub(crate) struct Scripts {
     pub(crate) change: Script,
     /// The same, but runs also where the server is out of memory: it ends sessions.
     pub(crate) change_ending: Script,
+    /// Ends all sessions of a user without looking at them.
+    pub(crate) end_all: Script,
     pub(crate) append: Script,
     pub(crate) forget: Script,
     pub(crate) insert_key: Script,
@@ -40,10 +42,12 @@ impl Default for Scripts {
     fn default() -> Self {
         let growing = |body: &str| Script::new(format!("#!lua\n{body}"));
         let ending = |body: &str| Script::new(format!("#!lua flags=allow-oom\n{body}"));
-        let change = include_str!("lua/change.lua");
+        let shared = |body: &str| [include_str!("lua/shared.lua"), body].concat();
+        let change = &shared(include_str!("lua/change.lua"));
         Self {
             change: growing(change),
             change_ending: ending(change),
+            end_all: ending(&shared(include_str!("lua/end_all.lua"))),
             append: growing(include_str!("lua/append.lua")),
             forget: ending(include_str!("lua/forget.lua")),
             insert_key: growing(include_str!("lua/insert_key.lua")),
@@ -54,10 +58,11 @@ impl Default for Scripts {
 }
 
 impl Scripts {
-    pub(crate) fn all(&self) -> [&Script; 7] {
+    pub(crate) fn all(&self) -> [&Script; 8] {
         [
             &self.change,
             &self.change_ending,
+            &self.end_all,
             &self.append,
             &self.forget,
             &self.insert_key,

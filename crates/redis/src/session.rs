@@ -10,6 +10,7 @@ use crate::{
 use redis::Value;
 use vestibule_core::{
     Answer,
+    bounds::MEMORY_ENDED,
     fault::Fault,
     id::{Home, SessionId, UserTag},
     session::{PackedSession, SessionStore, TokenDigest, command::*, transition},
@@ -27,10 +28,21 @@ impl RedisStore {
         Ok(self.believes(tag.home(), stamp)?.then_some(user))
     }
 
+    /// The sessions that ended last, oldest end first.
     async fn ended(&self, tag: UserTag) -> Result<Vec<PackedSession>, Fault> {
-        let value = self.link.read(redis::cmd("LRANGE").arg(Key::ended(tag)).arg(0).arg(-1)).await?;
+        let one_by_one = redis::cmd("LRANGE").arg(Key::ended(tag)).arg(0).arg(-1).take();
+        let together = redis::cmd("GET").arg(Key::archive(tag)).take();
+        let [one_by_one, together] = <[Value; 2]>::try_from(self.link.read_all(&[one_by_one, together]).await?)
+            .map_err(|_| odd("two questions had not two answers"))?;
         let session = |bytes: &Vec<u8>| PackedSession::from_bytes(bytes).map_err(|_| odd("a stored session cannot be read"));
-        strings(value)?.iter().map(session).collect()
+        let mut ended: Vec<_> = strings(one_by_one)?.iter().map(session).collect::<Result<_, _>>()?;
+        if let Some(archive) = bytes(together)? {
+            ended.extend(user::read_archive(&archive)?);
+            // Stable: what ended together stays in the order of its creation.
+            ended.sort_by_key(|session| session.ended().map(|end| end.at));
+            ended.drain(..ended.len().saturating_sub(MEMORY_ENDED));
+        }
+        Ok(ended)
     }
 
     /// One read where the token is the current one of a session among the first; `None` where the user is not held.
@@ -169,7 +181,7 @@ impl SessionStore for RedisStore {
     }
 
     fn end(&self, cx: Context, command: EndSessions) -> Answer<'_, EndOutcome> {
-        Box::pin(self.run(cx, command))
+        Box::pin(self.end_sessions(cx, command))
     }
 
     fn expire(&self, cx: Context, command: ExpireUser) -> Answer<'_, ExpireOutcome> {

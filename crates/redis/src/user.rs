@@ -1,25 +1,30 @@
 //! A user as bytes: one header and all live sessions in the order of their creation.
 //!
 //! ```text
-//! 0 version=1 | 1 flags | 2 stamp 8 | 10 wake u48 | 16 revision u48 | 22 created u48 | 28 ended u48 | 34 last login u48
-//! 40 live u16 | 42 user id (u16 length) | hand-offs (u8 count: digest 32, session 24, expires u48, redeemed 0 or 1 and 24)
+//! 0 version=2 | 1 flags | 2 stamp 8 | 10 wake u48 | 16 revision u48 | 22 created u48 | 28 ended u48 | 34 last login u48
+//! 40 live u16 | 42 tail u32 | 46 user id (u16 length) | hand-offs (u8 count: digest 32, session 24, expires u48, redeemed 0 or 1 and 24)
 //! | sessions (each u32 length and a packed session)
 //! ```
 //!
 //! Numbers are little-endian, times milliseconds since the epoch. `docs/keyspace.md` says the same for other readers.
 
+use crate::bounds;
+use std::ops::Range;
 use vestibule_core::{
+    bounds::MEMORY_ENDED,
     fault::Fault,
     id::{SessionId, UserId, UserTag},
-    session::{PackedSession, SessionKind, TokenDigest, command::FindOutcome, transition},
+    session::{EndReason, Ended, PackedSession, SessionKind, TokenDigest, command::FindOutcome, transition},
     time::Timestamp,
     user::{Handoff, UserAggregate},
 };
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const DISABLED: u8 = 1;
 /// Bytes of the fixed part.
-pub(crate) const HEADER: usize = 42;
+pub(crate) const HEADER: usize = 46;
+
+const TAIL: Range<usize> = 42..46;
 
 /// New with every write; says which state of a user a decision was made on.
 pub(crate) type Stamp = [u8; 8];
@@ -36,6 +41,8 @@ pub(crate) struct Header {
     ended_total: u64,
     last_login_at: Timestamp,
     pub(crate) live: usize,
+    /// Where the newest sessions begin: those that are kept if all end.
+    pub(crate) tail: usize,
 }
 
 struct Short;
@@ -82,6 +89,7 @@ impl<'a> Reader<'a> {
             ended_total: self.number(6)?,
             last_login_at: self.time()?,
             live: self.number(2)? as usize,
+            tail: self.number(4)? as usize,
         })
     }
 
@@ -159,6 +167,7 @@ pub(crate) fn pack(user: &UserAggregate, stamp: Stamp) -> Vec<u8> {
         out.extend_from_slice(&number.to_le_bytes()[..6]);
     }
     out.extend_from_slice(&(user.live.len() as u16).to_le_bytes());
+    out.extend_from_slice(&[0; TAIL.end - TAIL.start]);
     let id = user.user_id.as_ref().map_or("", UserId::as_str);
     out.extend_from_slice(&(id.len() as u16).to_le_bytes());
     out.extend_from_slice(id.as_bytes());
@@ -175,7 +184,50 @@ pub(crate) fn pack(user: &UserAggregate, stamp: Stamp) -> Vec<u8> {
         out.extend_from_slice(&(session.as_bytes().len() as u32).to_le_bytes());
         out.extend_from_slice(session.as_bytes());
     }
+    let tail = (out.len() - kept_bytes(&user.live)) as u32;
+    out[TAIL].copy_from_slice(&tail.to_le_bytes());
     out
+}
+
+/// Bytes of the newest sessions that are kept if all end.
+fn kept_bytes(live: &[PackedSession]) -> usize {
+    let mut bytes = 0;
+    for session in live.iter().rev().take(MEMORY_ENDED) {
+        let more = session.as_bytes().len() + 4;
+        if bytes + more > bounds::ARCHIVE_BYTES {
+            break;
+        }
+        bytes += more;
+    }
+    bytes
+}
+
+/// A user without their sessions, from the first bytes of a longer value; `None` where those do not hold everything else.
+pub(crate) fn without_sessions(tag: UserTag, bytes: &[u8]) -> Result<Option<(Header, UserAggregate)>, Fault> {
+    let mut reader = Reader(bytes);
+    let header = reader.header()?;
+    let mut user = bare(tag, &header);
+    let (Ok(user_id), Ok(handoffs)) = (reader.user_id(), reader.handoffs()) else { return Ok(None) };
+    user.user_id = user_id;
+    user.handoffs = (!handoffs.is_empty()).then(|| Box::new(handoffs));
+    Ok(Some((header, user)))
+}
+
+/// What is kept of sessions that ended together: when (u48), why (u8), and the sessions as they were.
+pub(crate) fn archive_mark(ended: Ended) -> Vec<u8> {
+    [&ended.at.millis().to_le_bytes()[..6], &[ended.reason as u8]].concat()
+}
+
+/// Reads an archive: the sessions with their end, in the order of their creation.
+pub(crate) fn read_archive(bytes: &[u8]) -> Result<Vec<PackedSession>, Fault> {
+    let mut reader = Reader(bytes);
+    let (at, reason) = (reader.time()?, reader.array::<1>()?[0]);
+    let ended = Ended { at, reason: EndReason::from_byte(reason).ok_or(Short)? };
+    let mut sessions = Vec::new();
+    while !reader.0.is_empty() {
+        sessions.push(session(reader.session()?)?.end(ended));
+    }
+    Ok(sessions)
 }
 
 /// Looks a current token up and decodes only its session. `None` where that is not enough: the token is not the current one

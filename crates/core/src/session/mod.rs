@@ -1,7 +1,7 @@
 //! Sessions: who is logged in, from where, until when, and with which rights.
 //!
 //! [`token`] is the secret a client holds, [`packed`] the stored form, [`command`] what can be asked of a store,
-//! [`transition`] the rules, [`port`] the trait that stores implement, [`service`] what applications call. Policies are in
+//! [`transition`] the rules ([`unseen`]: one of them for stores that do not look), [`port`] the trait that stores implement, [`service`] what applications call. Policies are in
 //! [`policy`], CSRF tokens in [`csrf`], the comparison of addresses and agents in [`binding`].
 
 pub mod binding;
@@ -14,6 +14,7 @@ pub mod port;
 pub mod service;
 pub mod token;
 pub mod transition;
+pub mod unseen;
 
 pub use model::{Activity, Actor, Device, EndReason, Ended, Previous, Rotation, Session, SessionKind};
 pub use packed::PackedSession;

@@ -40,6 +40,11 @@ impl Key {
         Self::of_user(tag, 'x')
     }
 
+    /// The newest of a user's sessions that ended all together.
+    pub(crate) fn archive(tag: UserTag) -> Self {
+        Self::of_user(tag, 'a')
+    }
+
     /// A user's events.
     pub(crate) fn timeline(tag: UserTag) -> Self {
         Self::of_user(tag, 'e')
@@ -88,7 +93,7 @@ mod tests {
     fn keys_of_a_user_carry_the_home_and_lead_back() {
         let tag = UserTag::from_bytes([17; 12]);
         assert_eq!(Key::user(tag).0, "vs:{17}:u:ERERERERERERERER");
-        for key in [Key::user(tag), Key::ended(tag), Key::timeline(tag)] {
+        for key in [Key::user(tag), Key::ended(tag), Key::archive(tag), Key::timeline(tag)] {
             assert!(key.0.starts_with("vs:{17}:"), "{key:?}");
             assert_eq!(Key::tag_of(&key.0), Some(tag));
         }

@@ -53,7 +53,7 @@ async fn a_change_is_one_script_where_the_user_was_seen_and_a_read_more_where_no
     let ada = scene.person();
     reset(&server);
     let session = scene.login(&ada).await;
-    let written = [("get", 1), ("set", 1), ("rpush", 2), ("ltrim", 2), ("pexpire", 3), ("hincrby", 3)];
+    let written = [("getrange", 1), ("set", 1), ("rpush", 2), ("ltrim", 2), ("pexpire", 3), ("hincrby", 3)];
     let trip = [&[("evalsha", 1)][..], &written].concat();
     counted(&server, &trip);
 
@@ -61,11 +61,28 @@ async fn a_change_is_one_script_where_the_user_was_seen_and_a_read_more_where_no
     reset(&server);
     let touch = Touch { id: session.id(), at: scene.now().plus_ms(1), idle_timeout_ms: 60_000, activity: None };
     elsewhere.sessions.touch(touch.clone()).await.expect("touch answers");
-    counted(&server, &[("get", 2), ("evalsha", 1), ("set", 1)]);
+    counted(&server, &[("get", 1), ("evalsha", 1), ("getrange", 1), ("set", 1)]);
 
     reset(&server);
     elsewhere.sessions.touch(Touch { at: touch.at.plus_ms(1), ..touch }).await.expect("touch answers");
-    counted(&server, &[("get", 1), ("evalsha", 1), ("set", 1)]);
+    counted(&server, &[("evalsha", 1), ("getrange", 1), ("set", 1)]);
+}
+
+/// However many there are: the user's head is read, and one script ends all of them without a look at more than the newest.
+#[tokio::test]
+async fn the_end_of_very_many_is_as_short_as_that_of_a_few() {
+    let server = Redis::start();
+    let store = store_on(&server);
+    store.warm_up().await.expect("the server is there");
+    let scene = Scene::new(Harness::of(store));
+    for sessions in [100, 300] {
+        let ada = scene.person();
+        scene.logins(&ada, sessions).await;
+        reset(&server);
+        assert_eq!(scene.end(&ada, Selection::All { except: Vec::new() }).await, sessions as u64);
+        let script = [("getrange", 3), ("set", 2), ("unlink", 1), ("rpush", 2), ("ltrim", 2), ("pexpire", 3), ("hincrby", 3)];
+        counted(&server, &[&[("evalsha", 1)][..], &script].concat());
+    }
 }
 
 #[tokio::test]

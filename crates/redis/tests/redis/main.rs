@@ -5,6 +5,7 @@ mod bus;
 mod cluster;
 mod conformance;
 mod counts;
+mod end_all;
 mod faults;
 mod load;
 mod memory;

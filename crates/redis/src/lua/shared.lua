@@ -1,0 +1,31 @@
+-- What several scripts do. It stands before their own text.
+
+-- Adds the arguments from first to last to a bounded list.
+local function append(key, first, last, bound, ttl)
+  if first > last then
+    return
+  end
+  redis.call('RPUSH', key, unpack(ARGV, first, last))
+  redis.call('LTRIM', key, -bound, -1)
+  redis.call('PEXPIRE', key, ttl)
+end
+
+-- Adds five arguments from first on to the figures of a home.
+local function count(key, first, ttl)
+  local counted = false
+  for i, name in ipairs({ 'sessions', 'users', 'created', 'revoked', 'expired' }) do
+    if ARGV[first + i - 1] ~= '0' then
+      redis.call('HINCRBY', key, name, ARGV[first + i - 1])
+      counted = true
+    end
+  end
+  if counted then
+    redis.call('PEXPIRE', key, ttl)
+  end
+end
+
+-- The stamp of a user: 8 random bytes, new with each write, so a stale caller never wins, not even against a restored or emptied
+-- server; a caller who sends the same change twice finds the stamp of its first try. Empty where there is no user.
+local function stamp(key)
+  return redis.call('GETRANGE', key, 2, 9)
+end
