@@ -18,7 +18,7 @@ use redis::{
 };
 use std::{
     fmt,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -63,6 +63,8 @@ struct Shared {
     wake: Notify,
     /// Whoever holds it speaks; false once leave was taken.
     speaks: Turn<bool>,
+    /// This process heard itself.
+    echo: Notify,
     begun: Instant,
     /// When this process last heard itself, in milliseconds since `begun`; 0 while it does not.
     heard_itself: AtomicU64,
@@ -80,6 +82,7 @@ impl RedisBus {
             outbox: Mutex::new(outbox),
             wake: Notify::new(),
             speaks: Turn::new(true),
+            echo: Notify::new(),
             begun: Instant::now(),
             heard_itself: AtomicU64::new(0),
         });
@@ -87,6 +90,20 @@ impl RedisBus {
         tasks.spawn(speak(shared.clone()));
         tasks.spawn(listen(shared.clone()));
         Self { shared, _tasks: tasks }
+    }
+
+    /// Waits until this process hears itself, so that what it tells from then on is heard or missed by all; [`BUS_SILENCE`] at most.
+    pub async fn join(&self) {
+        let heard = async {
+            let mut echo = pin!(self.shared.echo.notified());
+            // From here on an echo counts, also one that comes before the next line is reached.
+            echo.as_mut().enable();
+            if !self.is_connected() {
+                echo.await;
+            }
+        };
+        // Who is not there yet is waited for by nobody: the bus goes on trying.
+        let _ = time::timeout(BUS_SILENCE, heard).await;
     }
 
     fn send(&self, signal: Option<Signal>) {
@@ -263,6 +280,7 @@ impl Shared {
         };
         if message.from == self.own {
             self.heard_itself.store(self.now_ms(), Ordering::Relaxed);
+            self.echo.notify_waiters();
             return true;
         }
         let Heard { doubt, signals } = roll.hear(message, Instant::now());

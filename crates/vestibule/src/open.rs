@@ -222,6 +222,7 @@ async fn on_redis(options: &Options, address: vestibule_redis::RedisAddress) -> 
     let store = Arc::new(RedisStore::new(address, store));
     store.warm_up().await.map_err(OpenError::Store)?;
     let bus = store.bus();
+    bus.join().await;
     Ok(Stores { sessions: store.clone(), events: store.clone(), keys: store.clone(), deployment: store, durable: None, bus })
 }
 
@@ -241,6 +242,7 @@ async fn on_both(options: &Options, address: vestibule_redis::RedisAddress, url:
     let state = RedisOptions { deadline: options.deadline.min(STATE_DEADLINE), ..options.redis_options.clone() };
     let state = Arc::new(RedisState::new(address, state));
     let (record, bus) = (Arc::new(record), state.bus());
+    bus.join().await;
     let durable = Durable::on(bus, record.clone(), state, options.deadline);
     durable.follow();
     Ok(joined(record, durable))

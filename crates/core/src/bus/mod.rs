@@ -82,7 +82,7 @@ impl Doubt {
 }
 
 /// Carries signals between the nodes of a deployment.
-pub trait Bus: Send + Sync {
+pub trait Bus: std::fmt::Debug + Send + Sync {
     /// Tells every node. This process hears it at once, the others as soon as it gets there. Waits for nothing.
     fn publish(&self, signal: Signal);
 

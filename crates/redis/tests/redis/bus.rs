@@ -24,11 +24,13 @@ use vestibule_core::{
 use vestibule_redis::{RedisAddress, RedisBus, RedisOptions, RedisStore};
 use vestibule_testkit::{
     conformance::{Harness, Scene},
-    process::{Cluster, MASTER, Redis, Sentinels, wait_for},
+    process::{Cluster, FaultProxy, MASTER, Redis, Relay, Sentinels, Towards, wait_for},
 };
 
 /// Far above what a busy machine needs.
 const AT_LAST: Duration = Duration::from_secs(30);
+/// A lost message is known of within this time.
+const GAP_BOUND: Duration = Duration::from_secs(1);
 /// A link or a publisher that is gone without a word is known of within this time. It is less than a second where the machine has
 /// time for it: `docs/adr/0006-bus.md`.
 const SILENCE_BOUND: Duration = Duration::from_secs(3);
@@ -86,6 +88,12 @@ impl Node {
     }
 }
 
+/// A process whose way to Redis may be tampered with.
+fn behind(proxy: &FaultProxy) -> Node {
+    let address = RedisAddress::parse(&format!("redis://127.0.0.1:{}", proxy.port())).expect("an address");
+    Node::with(address, Duration::from_millis(250))
+}
+
 /// Processes that hear each other.
 async fn connected<const N: usize>(address: impl Fn() -> RedisAddress) -> [Node; N] {
     let mut nodes = std::array::from_fn(|_| Node::new(address()));
@@ -104,6 +112,11 @@ async fn meet(nodes: &mut [Node]) {
             while nodes[listener].next_signal().await != hello {}
         }
     }
+}
+
+/// Whether [`meet`] told it.
+fn is_hello(told: &Signal) -> bool {
+    (0..100).any(|speaker| *told == signal(speaker))
 }
 
 /// A signal of nobody.
@@ -218,6 +231,56 @@ async fn a_lost_message_raises_doubt() {
     assert_eq!(node.next().await, News::Doubt(Doubt::Gap));
     forger.sends(b"what is this");
     assert_eq!(node.next().await, News::Doubt(Doubt::Garbled));
+}
+
+/// C8, O13: neither end closes anything, and nothing arrives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_half_open_link_raises_doubt() {
+    let server = Redis::start();
+    let proxy = FaultProxy::start(server.port());
+    let mut nodes = [behind(&proxy), Node::new(address_of(&server))];
+    meet(&mut nodes).await;
+    proxy.set(Relay::HalfOpen);
+    let cut = Instant::now();
+    nodes[0].doubts(&[Doubt::Cut]).await;
+    println!("doubt after {:?}", cut.elapsed());
+    assert!(cut.elapsed() < SILENCE_BOUND, "{:?}", cut.elapsed());
+    nodes[0].is_connected(false).await;
+    nodes[1].bus.publish(signal(100));
+    proxy.set(Relay::Pass);
+    nodes[0].doubts(&[Doubt::Connected]).await;
+    meet(&mut nodes).await;
+    hear_each_other(&mut nodes).await;
+}
+
+/// C9: what was swallowed on the way is missing, and the next heartbeat says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_swallowed_message_raises_doubt() {
+    let server = Redis::start();
+    let proxy = FaultProxy::start(server.port());
+    let mut nodes = [behind(&proxy)];
+    meet(&mut nodes).await;
+    let [node] = &mut nodes;
+    let mut forger = Forger::on(&server);
+    forger.says(0, Vec::new());
+    let many: Vec<_> = (100..164).map(signal).collect();
+    let swallowed = || proxy.traffic().to_client;
+    let enough = swallowed() + many.len() as u64 * 24;
+    proxy.set(Relay::Drop(Towards::Client));
+    forger.says(0, many);
+    block_in_place(|| wait_for(AT_LAST, || (swallowed() >= enough).then_some(()))).expect("it is on its way");
+    proxy.set(Relay::Pass);
+    forger.says(64, Vec::new());
+    let passed = Instant::now();
+    loop {
+        match node.next().await {
+            // Where the machine took its time, the swallowed echo shows first.
+            News::Doubt(Doubt::Gap | Doubt::Cut) => break,
+            News::Doubt(_) => {}
+            News::Signal(signal) => assert!(is_hello(&signal), "{signal:?}"),
+        }
+    }
+    assert!(passed.elapsed() < GAP_BOUND, "{:?}", passed.elapsed());
 }
 
 /// A process that dies between its decision and its word leaves nothing but silence.

@@ -24,6 +24,7 @@ use std::{
 use tokio::sync::watch;
 use vestibule::{
     Vestibule,
+    bus::Bus,
     fault::Fault,
     http::problem::{Problem, ProblemCode},
     stats::Stats,
@@ -87,6 +88,8 @@ struct Look {
     stats: Result<Stats, Fault>,
     record_faults: u64,
     state_faults: u64,
+    /// Asked at each report, so that a task that hangs is no excuse.
+    bus: Arc<dyn Bus>,
 }
 
 /// What is known of the server's health. A handle.
@@ -140,10 +143,12 @@ impl Health {
             stats,
             record_faults: vestibule.durable.as_ref().map_or(0, vestibule::durable::Durable::record_faults),
             state_faults: vestibule.durable.as_ref().map_or(0, vestibule::durable::Durable::state_faults),
+            bus: vestibule.bus.clone(),
         };
         self.known.send_replace(Known::Looked(look));
         let report = self.report();
         metrics::gauge!("vestibule_up").set(if report.status == Status::Ok { 1.0 } else { 0.0 });
+        metrics::gauge!("vestibule_bus_connected").set(if report.bus == Status::Ok { 1.0 } else { 0.0 });
     }
 
     fn report(&self) -> Report {
@@ -171,14 +176,17 @@ impl Health {
             false => counted,
         };
         let sessions = if fault.is_none() { Status::Ok } else { Status::Degraded };
+        // Ends are heard of late or in doubt; no answer depends on it.
+        let bus = if look.bus.is_connected() { Status::Ok } else { Status::Degraded };
         // Without the record validations are answered from the state: that is less, not nothing.
-        let status = store.max(record.min(Status::Degraded)).max(sessions);
+        let status = store.max(record.min(Status::Degraded)).max(sessions).max(bus);
         let (store_fault, record_fault) = if has_record { (None, fault) } else { (fault, None) };
         Report {
             status,
             store: Part { status: store, fault: store_fault },
             record: Part { status: record, fault: record_fault },
             sessions,
+            bus,
             faults: look.record_faults,
             stats,
         }
@@ -200,6 +208,7 @@ impl Health {
                 report.sessions,
                 json!({"sessions": stats.map(|stats| stats.sessions), "users": stats.map(|stats| stats.users)}),
             ),
+            ("bus", report.bus, json!({"kind": self.store_kind})),
             ("system", Status::Ok, self.system()),
         ]
     }
@@ -221,6 +230,7 @@ struct Report {
     store: Part,
     record: Part,
     sessions: Status,
+    bus: Status,
     faults: u64,
     stats: Option<Stats>,
 }
@@ -235,7 +245,8 @@ impl Report {
             _ => Part { status: Status::Starting, fault: None },
         };
         let (store, record) = (part("store"), part("record"));
-        Self { status: Status::Starting, store, record, sessions: Status::Starting, faults: 0, stats: None }
+        let (status, sessions, bus) = (Status::Starting, Status::Starting, Status::Starting);
+        Self { status, store, record, sessions, bus, faults: 0, stats: None }
     }
 }
 

@@ -75,13 +75,14 @@ async fn keep_retention(server: &api::Server, retention: Duration, mut rhythm: R
     }
 }
 
-/// Writes what waits to be written; the last thing before the end.
+/// Writes what waits to be written and tells what waits to be told; the last thing before the end.
 pub(super) async fn finish(server: &api::Server) {
     if let Some(durable) = &server.vestibule.durable
         && let Err(fault) = durable.flush().await
     {
         tracing::warn!(class = fault.class(), "the last uses of sessions were not written");
     }
+    server.vestibule.bus.close().await;
 }
 
 /// A short retention is kept more closely than a long one.

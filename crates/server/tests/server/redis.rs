@@ -158,3 +158,28 @@ fn a_record_outlives_redis() {
     assert_eq!(validate(&one, &token).status, 401);
     assert_eq!(validate(&two, &text(&create(&one), "token")).status, 200);
 }
+
+/// O8: Redis answers, but nothing comes by the bus.
+#[test]
+fn a_bus_that_hears_nothing_is_flagged() {
+    let redis = Redis::start();
+    let server = Server::start(over(&redis));
+    let bus = |status: &str| {
+        let answer = get("/health/bus").bearer(&server.key).send(&server.management).expect(200);
+        (answer.json()["status"] == status).then_some(())
+    };
+    assert!(bus("ok").is_some(), "it is heard before the first request");
+    assert!(redis.command("ACL SETUSER default resetchannels").contains("OK"));
+    assert!(wait_for(START, || bus("degraded")).is_some(), "health does not say so");
+    let health = get("/health").bearer(&server.key).send(&server.management).expect(200);
+    assert_eq!(health.json()["status"], "degraded", "{health:?}");
+    assert_eq!(validate(&server, &text(&create(&server), "token")).status, 200);
+    assert!(redis.command("ACL SETUSER default allchannels").contains("OK"));
+    assert!(wait_for(START, || bus("ok")).is_some(), "it does not come back");
+    let figures = || get("/metrics").bearer(&server.key).send(&server.management).expect(200);
+    let again = wait_for(START, || Some(figures()).filter(|figures| figures.text().contains("vestibule_bus_connected 1")));
+    let figures = again.expect("a figure says so too");
+    for figure in ["vestibule_bus_doubts_total{why=\"cut\"} 1", "vestibule_bus_messages_total{direction=\"heard\"}"] {
+        assert!(figures.text().contains(figure), "{figure} is not in {}", figures.text());
+    }
+}
