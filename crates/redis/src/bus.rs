@@ -182,10 +182,11 @@ impl Shared {
         }
     }
 
-    /// A message that may or may not have arrived is sent again: listeners drop what they have heard.
+    /// A message that may or may not have arrived is sent again: listeners drop what they have heard. Neither the queue of the store's
+    /// calls nor its breaker stands before it: heartbeats must go on under load, and at once when Redis is back.
     async fn send(&self, message: &Message) -> Result<(), Fault> {
         let command = redis::cmd("PUBLISH").arg(&self.channel).arg(message.encode()).take();
-        self.link.within(self.link.read(&command)).await?;
+        time::timeout(BUS_HEARTBEAT, self.link.read(&command)).await.unwrap_or(Err(Fault::Timeout))?;
         metrics::counter!("vestibule_bus_messages_total", "direction" => "sent").increment(1);
         Ok(())
     }
