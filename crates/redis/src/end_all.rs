@@ -14,13 +14,13 @@ use vestibule_core::{
     bounds::MEMORY_EVENTS,
     bus::{Announcement, Bus, SessionsEnded, Signal, Which},
     fault::Fault,
-    id::{UserTag, random},
+    id::{Home, UserTag, random},
     session::{
         EndReason,
         command::{EndOutcome, EndSessions, Selection},
         unseen,
     },
-    user::{Context, Effects, UserAggregate},
+    user::{Context, Effects, UserAggregate, command::UserCommand},
 };
 
 /// How a try without looking at the sessions ended.
@@ -55,7 +55,25 @@ impl RedisStore {
             }
             self.decide(tag, cx.now, guess, rule(&cx, command)).await
         };
-        self.link.at(tag.home(), call).await
+        let outcome = self.link.at(tag.home(), call).await?;
+        self.confirm(tag.home()).await?;
+        Ok(outcome)
+    }
+
+    /// Runs a command after which a user has no session, whatever it does beside.
+    pub(crate) async fn run_ending<C: UserCommand + Clone>(&self, cx: Context, command: C) -> Result<C::Outcome, Fault> {
+        let home = command.tag().home();
+        let outcome = self.run(cx, command).await?;
+        self.confirm(home).await?;
+        Ok(outcome)
+    }
+
+    /// Also where nothing was left to end: it may be a repeat after an end that was not confirmed.
+    async fn confirm(&self, home: Home) -> Result<(), Fault> {
+        match &self.replicas {
+            Some(replicas) => replicas.confirm(home).await,
+            None => Ok(()),
+        }
     }
 
     async fn try_unseen(&self, tag: UserTag, cx: &Context, reason: EndReason) -> Result<Tried, Fault> {

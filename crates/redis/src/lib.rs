@@ -21,6 +21,7 @@ mod event;
 mod fault;
 mod key;
 mod link;
+mod replicas;
 mod script;
 mod sentinel;
 mod session;

@@ -110,6 +110,14 @@ impl Link {
         self.supervisor.send(send).await.map_err(|failure| failure.fault(Call::Read))
     }
 
+    /// Does several things, one after the other, on one connection. None may change what a repeat could change twice.
+    pub(crate) async fn ask<F>(&self, ask: impl Fn(Connection) -> F) -> Result<Value, Fault>
+    where
+        F: Future<Output = redis::RedisResult<Value>>,
+    {
+        self.supervisor.send(ask).await.map_err(|failure| failure.fault(Call::Read))
+    }
+
     /// The servers in charge, in an order of their own; one without a name outside a Cluster.
     pub(crate) async fn masters(&self) -> Result<Arc<[Master]>, Fault> {
         self.supervisor.masters().await

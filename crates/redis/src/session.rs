@@ -189,7 +189,7 @@ impl SessionStore for RedisStore {
     }
 
     fn disable_user(&self, cx: Context, command: DisableUser) -> Answer<'_, DisableOutcome> {
-        Box::pin(self.run(cx, command))
+        Box::pin(self.run_ending(cx, command))
     }
 
     fn enable_user(&self, cx: Context, command: EnableUser) -> Answer<'_, EnableOutcome> {
@@ -197,6 +197,6 @@ impl SessionStore for RedisStore {
     }
 
     fn delete_user(&self, cx: Context, command: DeleteUser) -> Answer<'_, DeleteOutcome> {
-        Box::pin(self.run(cx, command))
+        Box::pin(self.run_ending(cx, command))
     }
 }

@@ -1,6 +1,9 @@
 //! [`RedisStore`]: every port on Redis.
 
-use crate::{address::RedisAddress, bounds, bus::RedisBus, change::SeenUsers, link::Link, script::Scripts, walk::Place};
+use crate::{
+    address::RedisAddress, bounds, bus::RedisBus, change::SeenUsers, link::Link, replicas::Replicas, script::Scripts,
+    walk::Place,
+};
 use parking_lot::Mutex;
 use std::{
     sync::{Arc, OnceLock},
@@ -22,6 +25,9 @@ pub struct RedisOptions {
     pub max_in_flight: usize,
     /// Time between two looks whether the server is there and in charge. Default 1 s.
     pub check_interval: Duration,
+    /// Replicas that must have the end of sessions before it is acknowledged, in at most another deadline. Default 0: none is waited
+    /// for, and a failover may lose the last ends. Means nothing for a state, whose record has them.
+    pub wait_replicas: usize,
 }
 
 impl Default for RedisOptions {
@@ -32,6 +38,7 @@ impl Default for RedisOptions {
             connect_timeout: Duration::from_millis(bounds::CONNECT_MS),
             max_in_flight: bounds::IN_FLIGHT,
             check_interval: Duration::from_millis(bounds::CHECK_MS),
+            wait_replicas: 0,
         }
     }
 }
@@ -56,6 +63,7 @@ pub struct RedisStore {
     /// Whether a record is there: then only what was written since the server's start is believed.
     pub(crate) is_state: bool,
     pub(crate) bus: OnceLock<Arc<RedisBus>>,
+    pub(crate) replicas: Option<Replicas>,
 }
 
 impl RedisStore {
@@ -66,7 +74,9 @@ impl RedisStore {
     }
 
     pub(crate) fn with(address: RedisAddress, options: &RedisOptions, is_state: bool) -> Self {
+        let replicas = if is_state { None } else { Replicas::new(address.clone(), options) };
         Self {
+            replicas,
             link: Link::new(address, options, is_state),
             scripts: Scripts::default(),
             seen: SeenUsers::default(),

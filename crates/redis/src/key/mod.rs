@@ -60,6 +60,11 @@ impl Key {
         Self::of_home(home, "figures")
     }
 
+    /// Written where replicas shall confirm what was written before.
+    pub(crate) fn confirmed(home: Home) -> Self {
+        Self::of_home(home, "confirmed")
+    }
+
     /// The management keys.
     pub(crate) fn management() -> Self {
         Self::of_home(FIRST_HOME, "keys")

@@ -6,7 +6,13 @@ use super::{
 };
 use std::{sync::Arc, time::Duration};
 use tokio::task::block_in_place;
-use vestibule_core::fault::Fault;
+use vestibule_core::{
+    fault::Fault,
+    session::{
+        EndReason, SessionStore,
+        command::{EndSessions, Selection},
+    },
+};
 use vestibule_redis::{RedisAddress, RedisNode, RedisOptions, RedisStore};
 use vestibule_testkit::{
     conformance::{Harness, Scene},
@@ -53,6 +59,25 @@ async fn through(move_master: impl Fn(&Sentinels)) {
     println!("commands succeed {taken:?} after the announcement");
     load.end().await;
     assert!(taken < RECOVERY, "{taken:?}");
+}
+
+/// An end that a failover cannot lose is told apart from one that it can.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_waits_for_replicas_where_it_is_told_to() {
+    let set = block_in_place(Sentinels::start);
+    let options = RedisOptions { deadline: Duration::from_secs(2), wait_replicas: 1, ..RedisOptions::default() };
+    let waiting = Arc::new(RedisStore::new(address(&set.ports(), MASTER, 0), options));
+    let scene = Scene::new(Harness::of(waiting.clone()));
+    let (ada, bert) = (scene.person(), scene.person());
+    let session = scene.login(&ada).await;
+    let other = scene.login(&bert).await;
+    assert_eq!(scene.end(&ada, Selection::All { except: Vec::new() }).await, 1);
+    let replica = set.replica();
+    assert!(replica.command("INFO keyspace").contains("db0:keys="), "the replica has it");
+    block_in_place(|| replica.kill());
+    let end = EndSessions { tag: bert.tag, selection: Selection::All { except: Vec::new() }, reason: EndReason::Revoked };
+    assert_eq!(waiting.end(scene.cx(), end).await, Err(Fault::Timeout));
+    assert!(!scene.is_valid(&other).await && !scene.is_valid(&session).await, "it ended all the same");
 }
 
 /// O10: the old master stays there, as a replica that refuses writes and would answer reads with old data.

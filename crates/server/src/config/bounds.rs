@@ -29,6 +29,8 @@ pub(crate) const REDIS_HOSTS: usize = 1_000;
 pub(crate) const DATA_BYTES: RangeInclusive<u64> = 1..=1_000_000;
 /// `store.memory_limit`, in bytes.
 pub(crate) const MEMORY: RangeInclusive<u64> = MIB..=1_024 * GIB;
+/// `store.wait_replicas`.
+pub(crate) const REPLICAS: RangeInclusive<u64> = 0..=8;
 /// `store.max_in_flight`, requests.
 pub(crate) const IN_FLIGHT: RangeInclusive<u64> = 1..=100_000;
 /// `store.database`, a number of Redis.

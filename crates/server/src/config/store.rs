@@ -26,6 +26,8 @@ pub(crate) struct Store {
     pub(crate) max_in_flight: u64,
     /// Time between two probes of Redis. Default 1 s.
     pub(crate) health_interval: Duration,
+    /// Replicas that must have the end of sessions before it is acknowledged, where there is no record. Default 0.
+    pub(crate) wait_replicas: u64,
     /// What connections by TLS trust and show.
     pub(crate) tls: TlsFiles,
 }
@@ -239,6 +241,7 @@ impl Store {
             connect_timeout: reader.value("store.connect_timeout", Duration::from_secs(2)),
             max_in_flight: reader.number("store.max_in_flight", 1_024, bounds::IN_FLIGHT),
             health_interval: reader.value("store.health_interval", Duration::from_secs(1)),
+            wait_replicas: reader.number("store.wait_replicas", 0, bounds::REPLICAS),
             tls: TlsFiles::read(reader),
         }
     }

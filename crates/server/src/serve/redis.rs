@@ -16,6 +16,7 @@ pub(super) fn set(options: &mut Options, store: &Store) -> Result<(), Refusal> {
         connect_timeout: store.connect_timeout,
         max_in_flight: usize::try_from(store.max_in_flight)?,
         check_interval: store.health_interval,
+        wait_replicas: usize::try_from(store.wait_replicas)?,
         ..RedisOptions::default()
     };
     Ok(())

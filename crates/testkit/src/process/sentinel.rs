@@ -86,6 +86,16 @@ impl Sentinels {
         wait_for(FAILOVER, || self.agreed()).expect("the Sentinels agree on a master")
     }
 
+    /// The node that follows the master.
+    ///
+    /// # Panics
+    /// Where the Sentinels do not agree in time.
+    #[must_use]
+    pub fn replica(&self) -> &Redis {
+        let master = self.master().port();
+        self.nodes.iter().find(|node| node.port() != master).expect("there are two nodes")
+    }
+
     /// The node in charge once it is another one than this.
     ///
     /// # Panics
