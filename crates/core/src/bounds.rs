@@ -87,3 +87,9 @@ pub const BUS_PUBLISHERS: usize = 4_096;
 pub const BUS_TOLD: usize = 32_768;
 /// Sessions that a signal names; above it the signal says all, and whoever holds one asks.
 pub const SIGNAL_SESSIONS: usize = 64;
+/// Time between two questions to a store's server about itself.
+pub const INSPECT_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long its answer may take.
+pub const INSPECT_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long its last answer says something.
+pub const INSPECTION_HOLDS: std::time::Duration = std::time::Duration::from_secs(3);

@@ -15,6 +15,7 @@ pub mod durable;
 pub mod event;
 pub mod fault;
 pub mod id;
+pub mod inspect;
 pub mod key;
 pub mod password;
 pub mod record;

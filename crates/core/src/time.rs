@@ -1,5 +1,10 @@
 //! Points in time, durations as people write them, and the one clock.
 
+mod follow;
+
+pub use follow::{Follower, Reading};
+
+use follow::{Following, shifted};
 use std::{fmt, sync::Arc, sync::atomic::AtomicU64, sync::atomic::Ordering, time::Duration, time::SystemTime};
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z. Zero stands for "never" in stored records.
@@ -133,7 +138,8 @@ pub struct Clock(Source);
 
 #[derive(Debug, Clone)]
 enum Source {
-    System,
+    System { wrong_by_ms: i64 },
+    Following(Arc<Following>),
     Manual(Arc<AtomicU64>),
 }
 
@@ -141,7 +147,13 @@ impl Clock {
     /// The system's clock.
     #[must_use]
     pub const fn system() -> Self {
-        Self(Source::System)
+        Self::wrong_by(0)
+    }
+
+    /// The system's clock, wrong by this many milliseconds, for tests: the clock of a node that nobody set.
+    #[must_use]
+    pub const fn wrong_by(ms: i64) -> Self {
+        Self(Source::System { wrong_by_ms: ms })
     }
 
     /// A clock that stands still until it is told otherwise, for tests.
@@ -155,10 +167,11 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Source::System => {
+            Source::System { wrong_by_ms } => {
                 let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-                Timestamp::from_millis(millis(since))
+                shifted(Timestamp::from_millis(millis(since)), *wrong_by_ms)
             }
+            Source::Following(following) => following.now(),
             Source::Manual(at) => Timestamp::from_millis(at.load(Ordering::SeqCst)),
         }
     }

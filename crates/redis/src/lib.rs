@@ -19,6 +19,7 @@ mod deployment;
 mod end_all;
 mod event;
 mod fault;
+mod inspect;
 mod key;
 mod link;
 mod replicas;

@@ -130,7 +130,6 @@ impl Link {
     }
 
     /// Asks every server in charge something about itself: its name, empty where there is one only, and its answer.
-    #[allow(dead_code, reason = "read by the start-up checks")]
     pub(crate) async fn read_masters(&self, command: &Cmd) -> Result<Vec<(String, Value)>, Fault> {
         let send = |mut connection: Connection| async move { connection.send_to_masters(command).await };
         self.supervisor.send(send).await.map_err(|failure| failure.fault(Call::Read))

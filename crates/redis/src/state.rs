@@ -8,7 +8,7 @@ use vestibule_core::{
     id::{Home, UserTag, random},
     record::{Projected, State, UserSnapshot},
     session::{TokenDigest, command::FindOutcome, command::Touch, command::TouchOutcome, transition},
-    time::{Clock, Timestamp},
+    time::Timestamp,
     user::UserAggregate,
 };
 
@@ -33,7 +33,7 @@ impl RedisStore {
 /// What was written before the present start of a server is not believed: each process learns which start it is before the first
 /// answer of a new connection counts. While it cannot tell, every call is [`Fault::Unavailable`] and the record answers.
 #[derive(Debug)]
-pub struct RedisState(RedisStore);
+pub struct RedisState(pub(crate) RedisStore);
 
 impl RedisState {
     /// A state that connects in the background. Needs a tokio runtime.
@@ -62,7 +62,7 @@ impl State for RedisState {
         Box::pin(async move {
             let snapshot = snapshot.user;
             // Only for the TTL, which decides nothing.
-            let now = Clock::system().now();
+            let now = self.0.clock.now();
             let rule = |user: &mut UserAggregate| {
                 if user.revision > 0 && user.revision >= snapshot.revision {
                     return (Projected::Older, Writes::default());

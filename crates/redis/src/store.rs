@@ -9,7 +9,11 @@ use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
-use vestibule_core::{bus::Repeats, fault::Fault, time::millis};
+use vestibule_core::{
+    bus::Repeats,
+    fault::Fault,
+    time::{Clock, millis},
+};
 
 /// How a [`RedisStore`] works.
 #[derive(Debug, Clone)]
@@ -28,6 +32,8 @@ pub struct RedisOptions {
     /// Replicas that must have the end of sessions before it is acknowledged, in at most another deadline. Default 0: none is waited
     /// for, and a failover may lose the last ends. Means nothing for a state, whose record has them.
     pub wait_replicas: usize,
+    /// The clock by which keys are kept. Default: the system's.
+    pub clock: Clock,
 }
 
 impl Default for RedisOptions {
@@ -39,6 +45,7 @@ impl Default for RedisOptions {
             max_in_flight: bounds::IN_FLIGHT,
             check_interval: Duration::from_millis(bounds::CHECK_MS),
             wait_replicas: 0,
+            clock: Clock::system(),
         }
     }
 }
@@ -64,6 +71,7 @@ pub struct RedisStore {
     pub(crate) is_state: bool,
     pub(crate) bus: OnceLock<Arc<RedisBus>>,
     pub(crate) replicas: Option<Replicas>,
+    pub(crate) clock: Clock,
 }
 
 impl RedisStore {
@@ -84,6 +92,7 @@ impl RedisStore {
             retention_ms: millis(options.history_retention),
             is_state,
             bus: OnceLock::new(),
+            clock: options.clock.clone(),
         }
     }
 

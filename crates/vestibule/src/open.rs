@@ -8,11 +8,12 @@ use vestibule_core::{
     durable::Durable,
     event::{EventStore, Observations, Observer},
     fault::Fault,
+    inspect::{Finding, Inspect, Watch, Watches},
     key::KeyStore,
     password::{HashPool, Hasher, PasswordPolicy, PoolConfig},
     secret::KeyRing,
     session::{Policies, SessionStore, Sessions, service::Parts},
-    time::Clock,
+    time::{Clock, Follower},
 };
 use vestibule_memory::{MemoryOptions, MemoryStore};
 
@@ -42,7 +43,10 @@ pub struct Options {
     pub memory_limit: usize,
     /// Deadline of every call of the store. Default 250 ms.
     pub deadline: Duration,
-    /// The clock. Default: the system's.
+    /// Whether a Redis that is set up so that it endangers sessions is refused. Default false: it is told in the log.
+    pub strict: bool,
+    /// The clock. Default: the system's. Where the sessions are decided on a server, it follows that server's clock, so that
+    /// all nodes mean the same by a deadline.
     pub clock: Clock,
     /// Which passwords accounts may use. Default: 15 characters at least.
     pub password_policy: PasswordPolicy,
@@ -65,10 +69,20 @@ impl Options {
             redis_options: vestibule_redis::RedisOptions::default(),
             memory_limit: 1 << 30,
             deadline: Duration::from_millis(250),
+            strict: false,
             clock: Clock::system(),
             password_policy: PasswordPolicy::default(),
             password_pool: PoolConfig::default(),
         }
+    }
+
+    /// Whether something outside this process decides.
+    fn is_on_server(&self) -> bool {
+        #[cfg(feature = "redis")]
+        if self.redis.is_some() {
+            return true;
+        }
+        self.database_url.is_some()
     }
 }
 
@@ -84,6 +98,9 @@ pub enum OpenError {
     /// The record in a database failed.
     #[error("the database cannot be opened")]
     Database(#[source] Fault),
+    /// The Redis is set up so that it endangers sessions, and [`Options::strict`] refuses that.
+    #[error("strict: this Redis is not set up for sessions: {}", one_line(.0))]
+    Endangered(Vec<Finding>),
     /// The record cannot be opened.
     #[cfg(feature = "sqlite")]
     #[error("the record cannot be opened")]
@@ -102,6 +119,10 @@ pub enum OpenError {
     NoPostgres,
 }
 
+fn one_line(findings: &[Finding]) -> String {
+    findings.iter().map(|Finding { what, remedy, .. }| format!("{what}: {remedy}")).collect::<Vec<_>>().join("; ")
+}
+
 /// The session layer, joined.
 pub struct Vestibule {
     /// The session service.
@@ -116,6 +137,8 @@ pub struct Vestibule {
     pub accounts: Option<Arc<Accounts>>,
     /// The join of record and state, where there is a record.
     pub durable: Option<Durable>,
+    /// Eyes on the servers behind the stores.
+    pub watches: Watches,
     /// Tells what other parts of the application must hear soon: the sessions that end, on whichever node.
     pub bus: Arc<dyn Bus>,
     deployment: Kept,
@@ -141,6 +164,27 @@ struct Stores {
     deployment: Arc<dyn DeploymentStore>,
     durable: Option<Durable>,
     bus: Arc<dyn Bus>,
+    /// Where the state is on a server.
+    store_server: Option<Arc<dyn Inspect>>,
+    /// Where the record is on a server.
+    record_server: Option<Arc<dyn Inspect>>,
+}
+
+impl Stores {
+    /// Watches the servers. The one that decides keeps the time: its clock is followed before anything is decided by ours.
+    async fn watch(&self, clock_follows: Option<Follower>) -> Watches {
+        let mut follower = clock_follows;
+        let keeps_time = self.record_server.as_ref().or(self.store_server.as_ref());
+        if let (Some(server), Some(follower)) = (keeps_time, &mut follower)
+            && let Ok(inspection) = server.inspect().await
+        {
+            follower.observe(inspection.clock);
+        }
+        let mut watch = |server: &Arc<dyn Inspect>| Watch::start(server.clone(), follower.take());
+        // The record first: it takes the follower.
+        let record = self.record_server.as_ref().map(&mut watch);
+        Watches { record, store: self.store_server.as_ref().map(&mut watch) }
+    }
 }
 
 impl Vestibule {
@@ -149,7 +193,8 @@ impl Vestibule {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub async fn open(options: Options) -> Result<Self, OpenError> {
+    pub async fn open(mut options: Options) -> Result<Self, OpenError> {
+        let follower = if options.is_on_server() { options.clock.follow() } else { None };
         let stores = join(&options).await?;
         let in_database = options.database_url.is_some();
         let failed = |fault| if in_database { OpenError::Database(fault) } else { OpenError::Store(fault) };
@@ -157,6 +202,7 @@ impl Vestibule {
             OpenOutcome::Opened(deployment) => deployment,
             OpenOutcome::ForeignSecret => return Err(OpenError::ForeignSecret),
         };
+        let watches = stores.watch(follower).await;
         let (observer, observations): (Observer, Observations) = Observer::new();
         tokio::spawn(observations.run(stores.events.clone(), options.clock.clone()));
         let ring = Arc::new(options.ring);
@@ -185,6 +231,7 @@ impl Vestibule {
             accounts,
             durable: stores.durable,
             bus: stores.bus,
+            watches,
             deployment: Kept { store: stores.deployment, deployment, ring },
         })
     }
@@ -218,34 +265,68 @@ async fn join(options: &Options) -> Result<Stores, OpenError> {
 #[cfg(feature = "redis")]
 async fn on_redis(options: &Options, address: vestibule_redis::RedisAddress) -> Result<Stores, OpenError> {
     use vestibule_redis::{RedisOptions, RedisStore};
-    let store = RedisOptions { deadline: options.deadline, ..options.redis_options.clone() };
+    let (deadline, clock) = (options.deadline, options.clock.clone());
+    let store = RedisOptions { deadline, clock, ..options.redis_options.clone() };
     let store = Arc::new(RedisStore::new(address, store));
+    check(&*store, options.strict).await?;
     store.warm_up().await.map_err(OpenError::Store)?;
     let bus = store.bus();
     bus.join().await;
-    Ok(Stores { sessions: store.clone(), events: store.clone(), keys: store.clone(), deployment: store, durable: None, bus })
+    Ok(Stores {
+        sessions: store.clone(),
+        events: store.clone(),
+        keys: store.clone(),
+        deployment: store.clone(),
+        durable: None,
+        bus,
+        store_server: Some(store),
+        record_server: None,
+    })
+}
+
+/// Refuses a Redis that is too old, that refuses us, and where it is to be strict one that endangers sessions.
+#[cfg(feature = "redis")]
+async fn check(server: &dyn Inspect, strict: bool) -> Result<(), OpenError> {
+    let mut findings = server.inspect().await.map_err(OpenError::Store)?.findings;
+    findings.retain(|finding| strict && finding.kind.is_setting());
+    if findings.is_empty() { Ok(()) } else { Err(OpenError::Endangered(findings)) }
 }
 
 fn in_memory(options: &Options) -> Stores {
     let store = MemoryOptions { memory_limit: options.memory_limit, ..MemoryOptions::default() };
     let store = Arc::new(MemoryStore::new(store));
     let bus = store.bus();
-    Stores { sessions: store.clone(), events: store.clone(), keys: store.clone(), deployment: store, durable: None, bus }
+    Stores {
+        sessions: store.clone(),
+        events: store.clone(),
+        keys: store.clone(),
+        deployment: store,
+        durable: None,
+        bus,
+        store_server: None,
+        record_server: None,
+    }
 }
 
 #[cfg(all(feature = "redis", feature = "postgres"))]
 async fn on_both(options: &Options, address: vestibule_redis::RedisAddress, url: &str) -> Result<Stores, OpenError> {
     use vestibule_redis::{RedisOptions, RedisState};
     let record = vestibule_sql::PostgresRecord::open(url, vestibule_sql::PostgresOptions::default()).await;
-    let record = record.map_err(OpenError::Database)?;
+    let record = Arc::new(record.map_err(OpenError::Database)?);
     // The record answers in the state's place, so the state may not use up the time for it.
-    let state = RedisOptions { deadline: options.deadline.min(STATE_DEADLINE), ..options.redis_options.clone() };
+    let (deadline, clock) = (options.deadline.min(STATE_DEADLINE), options.clock.clone());
+    let state = RedisOptions { deadline, clock, ..options.redis_options.clone() };
     let state = Arc::new(RedisState::new(address, state));
-    let (record, bus) = (Arc::new(record), state.bus());
+    match check(&*state, options.strict).await {
+        // The record answers in its place until it comes.
+        Err(OpenError::Store(Fault::Unavailable(_) | Fault::Timeout)) if !options.strict => {}
+        checked => checked?,
+    }
+    let bus = state.bus();
     bus.join().await;
-    let durable = Durable::on(bus, record.clone(), state, options.deadline);
+    let durable = Durable::on(bus, record.clone(), state.clone(), options.deadline);
     durable.follow();
-    Ok(joined(record, durable))
+    Ok(Stores { store_server: Some(state), record_server: Some(record.clone()), ..joined(record, durable) })
 }
 
 #[cfg(all(feature = "redis", not(feature = "postgres")))]
@@ -254,12 +335,12 @@ async fn on_both(_: &Options, _: vestibule_redis::RedisAddress, _: &str) -> Resu
 }
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-fn over<R>(options: &Options, record: R) -> Stores
+fn over<R>(options: &Options, record: Arc<R>) -> Stores
 where
     R: vestibule_core::record::Record + 'static,
 {
-    let (record, state) = (Arc::new(record), vestibule_memory::MemoryState::new(options.memory_limit));
-    let durable = Durable::new(record.clone(), Arc::new(state), options.deadline);
+    let state = Arc::new(vestibule_memory::MemoryState::new(options.memory_limit));
+    let durable = Durable::new(record.clone(), state, options.deadline);
     joined(record, durable)
 }
 
@@ -275,12 +356,15 @@ where
         deployment: record,
         bus: durable.bus(),
         durable: Some(durable),
+        store_server: None,
+        record_server: None,
     }
 }
 
 #[cfg(feature = "sqlite")]
 fn on_sqlite(options: &Options, folder: &std::path::Path) -> Result<Stores, OpenError> {
-    Ok(over(options, vestibule_sql::SqliteRecord::open(folder, vestibule_sql::SqliteOptions::default())?))
+    let record = vestibule_sql::SqliteRecord::open(folder, vestibule_sql::SqliteOptions::default())?;
+    Ok(over(options, Arc::new(record)))
 }
 
 #[cfg(not(feature = "sqlite"))]
@@ -293,7 +377,8 @@ async fn on_postgres(options: &Options, url: &str) -> Result<Stores, OpenError> 
     let shared = vestibule_sql::PostgresOptions::default();
     // Every use of a session is known here, so none can be on its way from another node.
     let alone = vestibule_sql::PostgresOptions { exclusive: true, idle_slack: Duration::ZERO, ..shared };
-    Ok(over(options, vestibule_sql::PostgresRecord::open(url, alone).await.map_err(OpenError::Database)?))
+    let record = Arc::new(vestibule_sql::PostgresRecord::open(url, alone).await.map_err(OpenError::Database)?);
+    Ok(Stores { record_server: Some(record.clone()), ..over(options, record) })
 }
 
 #[cfg(not(feature = "postgres"))]

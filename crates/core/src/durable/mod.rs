@@ -9,6 +9,7 @@
 //!
 //! Changes run in a task of their own: a caller that goes away leaves no commit unprojected.
 
+mod faults;
 mod negative;
 mod pending;
 mod tail;
@@ -26,11 +27,11 @@ use crate::{
     time::Timestamp,
     user::{Context, UserAggregate, command::*},
 };
+use faults::Faults;
 use negative::Negatives;
 use pending::Pending;
 use std::{
     sync::Arc,
-    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 use tail::{Cursor, Demand, Overlay};
@@ -47,8 +48,8 @@ struct Joined {
     negatives: Negatives,
     overlay: Overlay,
     bus: Arc<dyn Bus>,
-    record_faults: AtomicU64,
-    state_faults: AtomicU64,
+    record_faults: Faults,
+    state_faults: Faults,
 }
 
 impl Durable {
@@ -64,7 +65,8 @@ impl Durable {
     #[must_use]
     pub fn on(bus: Arc<dyn Bus>, record: Arc<dyn Record>, state: Arc<dyn State>, deadline: Duration) -> Self {
         let (pending, negatives, overlay) = (Pending::default(), Negatives::default(), Overlay::default());
-        let (record_faults, state_faults) = (AtomicU64::new(0), AtomicU64::new(0));
+        let record_faults = Faults::new("vestibule_record_faults_total");
+        let state_faults = Faults::new("vestibule_state_faults_total");
         Self(Arc::new(Joined { record, state, deadline, pending, negatives, overlay, bus, record_faults, state_faults }))
     }
 
@@ -77,13 +79,25 @@ impl Durable {
     /// Faults of the record in a row; zero while it is well.
     #[must_use]
     pub fn record_faults(&self) -> u64 {
-        self.0.record_faults.load(Ordering::Relaxed)
+        self.0.record_faults.in_a_row()
     }
 
     /// Faults of the state in a row; zero while it is well. Until then the record answers in its place.
     #[must_use]
     pub fn state_faults(&self) -> u64 {
-        self.0.state_faults.load(Ordering::Relaxed)
+        self.0.state_faults.in_a_row()
+    }
+
+    /// The last fault of the record; `None` while it is well.
+    #[must_use]
+    pub fn record_fault(&self) -> Option<Fault> {
+        self.0.record_faults.last()
+    }
+
+    /// The last fault of the state; `None` while it is well.
+    #[must_use]
+    pub fn state_fault(&self) -> Option<Fault> {
+        self.0.state_faults.last()
     }
 
     /// Follows the other processes for as long as this store lives: what the bus tells is heard at once, and what the bus did not
@@ -197,13 +211,11 @@ impl Joined {
     }
 
     fn watch<T>(&self, answer: Result<T, Fault>) -> Result<T, Fault> {
-        count(&answer, &self.record_faults, "vestibule_record_faults_total");
-        answer
+        self.record_faults.watch(answer)
     }
 
     fn watch_state<T>(&self, answer: Result<T, Fault>) -> Result<T, Fault> {
-        count(&answer, &self.state_faults, "vestibule_state_faults_total");
-        answer
+        self.state_faults.watch(answer)
     }
 
     /// Reads a user from the record into the state. What was just read holds whether or not the state takes it over: everything
@@ -270,18 +282,6 @@ impl Joined {
             self.pending.add(touch);
         }
         Ok(noted.unwrap_or(TouchOutcome::Gone))
-    }
-}
-
-/// Counts faults in a row. A load first: lookups on all cores would else pass the cache line to and fro.
-fn count<T>(answer: &Result<T, Fault>, in_a_row: &AtomicU64, metric: &'static str) {
-    match answer {
-        Ok(_) if in_a_row.load(Ordering::Relaxed) == 0 => {}
-        Ok(_) => in_a_row.store(0, Ordering::Relaxed),
-        Err(fault) => {
-            in_a_row.fetch_add(1, Ordering::Relaxed);
-            metrics::counter!(metric, "class" => fault.class()).increment(1);
-        }
     }
 }
 

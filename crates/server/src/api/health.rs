@@ -25,13 +25,20 @@ use tokio::sync::watch;
 use vestibule::{
     Vestibule,
     bus::Bus,
+    durable::Durable,
     fault::Fault,
     http::problem::{Problem, ProblemCode},
+    inspect::{Finding, FindingKind, Inspection, Watch},
     stats::Stats,
 };
 
 /// A look older than this says nothing any more: the task that looks hangs, most likely in the store.
 const STALE: Duration = Duration::from_secs(3);
+
+/// Time between two questions for the figures where they are many.
+const FIGURES_ON_REDIS: Duration = Duration::from_secs(10);
+/// The kind of a store on Redis.
+const REDIS: &str = "redis";
 
 /// For everybody, without detail.
 pub(super) fn probes<S>() -> Router<S>
@@ -70,7 +77,7 @@ enum Known {
     /// They are not open yet, because of this.
     Opening(Option<Missing>),
     /// What the last look found.
-    Looked(Look),
+    Looked(Box<Look>),
 }
 
 /// A store that was not there at the start.
@@ -85,11 +92,43 @@ pub(crate) struct Missing {
 #[derive(Debug, Clone)]
 struct Look {
     at: Instant,
-    stats: Result<Stats, Fault>,
-    record_faults: u64,
-    state_faults: u64,
+    figures: Figures,
+    store: Side,
+    record: Side,
     /// Asked at each report, so that a task that hangs is no excuse.
     bus: Arc<dyn Bus>,
+}
+
+/// How many sessions there are, or why nobody knows.
+#[derive(Debug, Clone)]
+struct Figures {
+    at: Instant,
+    stats: Result<Stats, Fault>,
+}
+
+/// What one side of the stores showed.
+#[derive(Debug, Clone, Default)]
+struct Side {
+    /// Faults in a row of calls to it.
+    faults: u64,
+    fault: Option<Fault>,
+    /// What its server says of itself, where it is on one.
+    inspection: Option<Result<Inspection, Fault>>,
+}
+
+impl Side {
+    fn findings(&self) -> &[Finding] {
+        match &self.inspection {
+            Some(Ok(inspection)) => &inspection.findings,
+            _ => &[],
+        }
+    }
+
+    /// Why it does not answer, though others may in its place.
+    fn trouble(&self) -> Option<Fault> {
+        let unanswered = self.inspection.as_ref().and_then(|answer| answer.as_ref().err());
+        unanswered.or(self.fault.as_ref()).cloned()
+    }
 }
 
 /// What is known of the server's health. A handle.
@@ -112,7 +151,7 @@ impl FromRef<Arc<Server>> for Health {
 impl Health {
     /// Nothing has been looked at yet: not ready.
     pub(crate) fn new(config: &Config, stop: Stop) -> Self {
-        let store_kind = if config.store.sessions_on_redis().is_some() { "redis" } else { "memory" };
+        let store_kind = if config.store.sessions_on_redis().is_some() { REDIS } else { "memory" };
         let record_kind = match config.record {
             Record::Sqlite => Some("sqlite"),
             Record::Postgres(_) => Some("postgres"),
@@ -122,14 +161,49 @@ impl Health {
         Self { started: Instant::now(), record_kind, store_kind, stop, known }
     }
 
+    /// Redis sums the figures up over all homes, which is too much for every look.
+    fn figures_every(&self) -> Duration {
+        match self.record_kind {
+            None if self.store_kind == REDIS => FIGURES_ON_REDIS,
+            _ => Duration::ZERO,
+        }
+    }
+
     /// Notes that a store is not there yet.
     pub(crate) fn miss(&self, missing: Missing) {
         self.known.send_replace(Known::Opening(Some(missing)));
-        metrics::gauge!("vestibule_up").set(0.0);
+        self.report().flag();
     }
 
-    /// Looks at the stores, and keeps the figures for whoever asks.
+    /// Looks at the stores, and keeps what they show for whoever asks.
     pub(crate) async fn look(&self, vestibule: &Vestibule) {
+        let figures = self.figures(vestibule).await;
+        let durable = vestibule.durable.as_ref();
+        let watched = |watch: &Option<Watch>| watch.as_ref().and_then(Watch::last);
+        let store = Side {
+            faults: durable.map_or(0, Durable::state_faults),
+            fault: durable.and_then(Durable::state_fault),
+            inspection: watched(&vestibule.watches.store),
+        };
+        let record = Side {
+            faults: durable.map_or(0, Durable::record_faults),
+            fault: durable.and_then(Durable::record_fault),
+            inspection: watched(&vestibule.watches.record),
+        };
+        let look = Look { at: Instant::now(), figures, store, record, bus: vestibule.bus.clone() };
+        self.known.send_replace(Known::Looked(Box::new(look)));
+        self.report().flag();
+    }
+
+    /// The figures, from the store or from the last look.
+    async fn figures(&self, vestibule: &Vestibule) -> Figures {
+        if let Known::Looked(look) = &*self.known.borrow()
+            && let figures = &look.figures
+            && figures.stats.is_ok()
+            && figures.at.elapsed() < self.figures_every()
+        {
+            return figures.clone();
+        }
         let stats = vestibule.sessions.stats().await;
         if let Ok(stats) = &stats {
             metrics::gauge!("vestibule_sessions").set(stats.sessions as f64);
@@ -138,58 +212,38 @@ impl Health {
             metrics::counter!("vestibule_sessions_revoked_total").absolute(stats.revoked_total);
             metrics::counter!("vestibule_sessions_expired_total").absolute(stats.expired_total);
         }
-        let look = Look {
-            at: Instant::now(),
-            stats,
-            record_faults: vestibule.durable.as_ref().map_or(0, vestibule::durable::Durable::record_faults),
-            state_faults: vestibule.durable.as_ref().map_or(0, vestibule::durable::Durable::state_faults),
-            bus: vestibule.bus.clone(),
-        };
-        self.known.send_replace(Known::Looked(look));
-        let report = self.report();
-        metrics::gauge!("vestibule_up").set(if report.status == Status::Ok { 1.0 } else { 0.0 });
-        metrics::gauge!("vestibule_bus_connected").set(if report.bus == Status::Ok { 1.0 } else { 0.0 });
+        Figures { at: Instant::now(), stats }
     }
 
     fn report(&self) -> Report {
         match self.known.borrow().clone() {
             Known::Opening(missing) => Report::opening(missing),
-            Known::Looked(look) if look.at.elapsed() < STALE => self.report_of(&look),
-            Known::Looked(look) => self.report_of(&Look { stats: Err(Fault::Timeout), ..look }),
+            Known::Looked(look) if look.at.elapsed() < STALE => self.report_of(*look),
+            Known::Looked(mut look) => {
+                look.figures.stats = Err(Fault::Timeout);
+                self.report_of(*look)
+            }
         }
     }
 
-    fn report_of(&self, look: &Look) -> Report {
-        let fault = look.stats.as_ref().err().cloned();
-        let stats = look.stats.as_ref().ok().copied();
-        let counted = if fault.is_none() { Status::Ok } else { Status::Unavailable };
-        let has_record = self.record_kind.is_some();
-        let record = match has_record {
-            true if fault.is_none() && look.record_faults > 0 => Status::Degraded,
-            true => counted,
-            false => Status::Ok,
+    fn report_of(&self, look: Look) -> Report {
+        let Look { figures, store, record, bus, .. } = look;
+        let stats = figures.stats.as_ref().ok().copied();
+        let uncounted = figures.stats.err();
+        let sessions = if uncounted.is_none() { Status::Ok } else { Status::Degraded };
+        let (store, record) = match self.record_kind {
+            // With a record the state is memory of this process, which cannot be away, or Redis, in whose place it answers.
+            Some(_) => (Part::of(store, None), Part::of(record, uncounted)),
+            None => {
+                let fault = uncounted.or_else(|| store.trouble());
+                (Part::of(store, fault), Part::of(record, None))
+            }
         };
-        // With a record the state is memory of this process, which cannot be away, or Redis, in whose place the record answers.
-        let store = match has_record {
-            true if look.state_faults > 0 => Status::Degraded,
-            true => Status::Ok,
-            false => counted,
-        };
-        let sessions = if fault.is_none() { Status::Ok } else { Status::Degraded };
         // Ends are heard of late or in doubt; no answer depends on it.
-        let bus = if look.bus.is_connected() { Status::Ok } else { Status::Degraded };
+        let bus = if bus.is_connected() { Status::Ok } else { Status::Degraded };
         // Without the record validations are answered from the state: that is less, not nothing.
-        let status = store.max(record.min(Status::Degraded)).max(sessions).max(bus);
-        let (store_fault, record_fault) = if has_record { (None, fault) } else { (fault, None) };
-        Report {
-            status,
-            store: Part { status: store, fault: store_fault },
-            record: Part { status: record, fault: record_fault },
-            sessions,
-            bus,
-            faults: look.record_faults,
-            stats,
-        }
+        let status = store.status.max(record.status.min(Status::Degraded)).max(sessions).max(bus);
+        Report { status, store, record, sessions, bus, stats }
     }
 
     fn is_ready(&self) -> bool {
@@ -198,11 +252,10 @@ impl Health {
 
     fn components(&self, report: &Report) -> Vec<(&'static str, Status, Value)> {
         let stats = report.stats;
-        let mut record = report.record.detail(self.record_kind.unwrap_or("none"));
-        record["faults"] = report.faults.into();
+        let record_kind = self.record_kind.unwrap_or("none");
         vec![
             ("store", report.store.status, report.store.detail(self.store_kind)),
-            ("record", report.record.status, record),
+            ("record", report.record.status, report.record.detail(record_kind)),
             (
                 "sessions",
                 report.sessions,
@@ -231,7 +284,6 @@ struct Report {
     record: Part,
     sessions: Status,
     bus: Status,
-    faults: u64,
     stats: Option<Stats>,
 }
 
@@ -239,29 +291,75 @@ impl Report {
     /// Before the stores were there for the first time.
     fn opening(missing: Option<Missing>) -> Self {
         let part = |name: &str| match &missing {
-            Some(missing) if missing.component == name => {
-                Part { status: Status::Unavailable, fault: Some(missing.fault.clone()) }
-            }
-            _ => Part { status: Status::Starting, fault: None },
+            Some(missing) if missing.component == name => Part::of(Side::default(), Some(missing.fault.clone())),
+            _ => Part { status: Status::Starting, fault: None, side: Side::default() },
         };
         let (store, record) = (part("store"), part("record"));
         let (status, sessions, bus) = (Status::Starting, Status::Starting, Status::Starting);
-        Self { status, store, record, sessions, bus, faults: 0, stats: None }
+        Self { status, store, record, sessions, bus, stats: None }
+    }
+
+    /// Flags in the metrics what is not well.
+    fn flag(&self) {
+        let up = |status: Status| if status == Status::Ok { 1.0 } else { 0.0 };
+        metrics::gauge!("vestibule_up").set(up(self.status));
+        metrics::gauge!("vestibule_bus_connected").set(up(self.bus));
+        for (name, part) in [("store", &self.store), ("record", &self.record)] {
+            metrics::gauge!("vestibule_component_up", "component" => name).set(up(part.status));
+            if let Some(Ok(inspection)) = &part.side.inspection {
+                let ahead = inspection.clock.ahead_ms() as f64 / 1_000.0;
+                metrics::gauge!("vestibule_clock_offset_seconds", "component" => name).set(ahead);
+            }
+        }
+        if self.store.side.inspection.is_some() {
+            for kind in FindingKind::ALL {
+                let is_found = self.store.side.findings().iter().any(|finding| finding.kind == kind);
+                let found = if is_found { 1.0 } else { 0.0 };
+                metrics::gauge!("vestibule_store_finding", "kind" => kind.as_str()).set(found);
+            }
+        }
     }
 }
 
-/// One side of the stores.
+/// One side of the stores, judged.
 struct Part {
     status: Status,
     fault: Option<Fault>,
+    side: Side,
 }
 
 impl Part {
-    /// What operators read: the class of the fault for programs, its text with the remedy for people.
+    /// A fault that leaves requests unanswered makes it unavailable; what others make good for degrades it.
+    fn of(side: Side, fault: Option<Fault>) -> Self {
+        let status = match &fault {
+            Some(_) => Status::Unavailable,
+            None if side.trouble().is_some() || !side.findings().is_empty() => Status::Degraded,
+            None => Status::Ok,
+        };
+        Self { status, fault: fault.or_else(|| side.trouble()), side }
+    }
+
+    /// What operators read: the class of a fault for programs, its text with the remedy for people.
     fn detail(&self, kind: &str) -> Value {
         let fault = self.fault.as_ref();
-        json!({"kind": kind, "fault": fault.map(Fault::class), "detail": fault.map(Fault::to_string)})
+        let mut detail = json!({
+            "kind": kind,
+            "fault": fault.map(Fault::class),
+            "detail": fault.map(Fault::to_string),
+            "faults": self.side.faults,
+        });
+        if let Some(Ok(inspection)) = &self.side.inspection {
+            detail["version"] = inspection.version.as_str().into();
+            detail["clock_offset_ms"] = inspection.clock.ahead_ms().into();
+            detail["findings"] = inspection.findings.iter().map(describe).collect();
+        }
+        detail
     }
+}
+
+fn describe(finding: &Finding) -> Value {
+    let Finding { kind, what, why, remedy } = finding;
+    json!({"kind": kind.as_str(), "what": what, "why": why, "remedy": remedy})
 }
 
 async fn ok() -> Response {

@@ -67,8 +67,11 @@ impl Exporter {
 
 fn describe() {
     metrics::describe_gauge!("vestibule_up", "1 where everything is well, else 0; see /health");
-    metrics::describe_gauge!("vestibule_sessions", "Live sessions, about a second old");
-    metrics::describe_gauge!("vestibule_users", "Users with a live session, about a second old");
+    metrics::describe_gauge!("vestibule_component_up", "1 where the store or the record is well, else 0");
+    metrics::describe_gauge!("vestibule_store_finding", "1 for each kind of thing that is wrong with the server of the store");
+    metrics::describe_gauge!("vestibule_clock_offset_seconds", "How far a server's clock is ahead of this machine's");
+    metrics::describe_gauge!("vestibule_sessions", "Live sessions, about a second old, ten on Redis without a record");
+    metrics::describe_gauge!("vestibule_users", "Users with a live session, as old");
     metrics::describe_counter!("vestibule_sessions_created_total", "Sessions that began");
     metrics::describe_counter!("vestibule_sessions_revoked_total", "Sessions that somebody ended");
     metrics::describe_counter!("vestibule_sessions_expired_total", "Sessions that time ended");

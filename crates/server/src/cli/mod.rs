@@ -12,11 +12,12 @@ mod failure;
 mod health;
 mod keys;
 mod output;
+mod serve;
 mod sessions;
 mod stats;
 mod users;
 
-use crate::{api, config::Environment, serve};
+use crate::{api, config::Environment};
 use clap::{Args, Parser, Subcommand};
 use client::Client;
 use failure::Failure;
@@ -60,14 +61,7 @@ struct Shared {
 #[derive(Subcommand)]
 enum Command {
     /// Start the server (also what happens without a command)
-    Serve {
-        /// Configuration file; without one and on loopback only, the server runs in development mode
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// Keep everything in memory; it is gone when the server ends
-        #[arg(long)]
-        ephemeral: bool,
-    },
+    Serve(serve::Serve),
     /// Look at sessions, start, check and end them
     #[command(subcommand)]
     Sessions(sessions::Command),
@@ -119,8 +113,8 @@ fn dispatch(arguments: Arguments) -> ExitCode {
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
     let output = Output { json: shared.json };
     let client = || Client::new(&shared.url, shared.key_file.as_deref(), &environment);
-    let done = match command.unwrap_or(Command::Serve { config: None, ephemeral: false }) {
-        Command::Serve { config, ephemeral } => return serve::run(config.as_deref(), ephemeral, &environment),
+    let done = match command.unwrap_or(Command::Serve(serve::Serve::default())) {
+        Command::Serve(serve) => return serve.run(&environment),
         Command::Sessions(command) => client().and_then(|client| command.run(&client, output)),
         Command::Users(command) => client().and_then(|client| command.run(&client, output)),
         Command::Keys(command) => client().and_then(|client| command.run(&client, output)),

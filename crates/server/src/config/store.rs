@@ -15,6 +15,8 @@ pub(crate) struct Store {
     pub(crate) backend: Backend,
     /// Places of single capabilities that have one of their own. Default none: everything in `backend`.
     pub(crate) purposes: Purposes,
+    /// Whether a Redis that is set up so that it endangers sessions is refused at the start. Default false: it is told.
+    pub(crate) strict: bool,
     /// Deadline of one call, after which the answer is 503. Default 250 ms.
     pub(crate) timeout: Duration,
     /// Bytes that the state may take in this process's memory. With a record the least used users leave it first; without
@@ -236,6 +238,7 @@ impl Store {
         Self {
             purposes: read_purposes(reader, &backend),
             backend,
+            strict: reader.value("store.strict", false),
             timeout: reader.value("store.timeout", Duration::from_millis(250)),
             memory_limit: reader.bytes("store.memory_limit", 1 << 30, bounds::MEMORY),
             connect_timeout: reader.value("store.connect_timeout", Duration::from_secs(2)),

@@ -20,7 +20,7 @@ use axum::Router;
 use greeting::{Greeting, KeySource};
 use listener::Connections;
 use stage::Staged;
-use std::{net::SocketAddr, path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 use stop::Signals;
 use tokio::{net::TcpListener, sync::watch};
 use vestibule::{
@@ -32,9 +32,8 @@ use vestibule::{
 type Refusal = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the server until it is told to stop.
-pub(crate) fn run(file: Option<&Path>, ephemeral: bool, environment: &config::Environment) -> ExitCode {
-    let flags = if ephemeral { vec![("record.url", "none".to_owned(), "--ephemeral")] } else { Vec::new() };
-    let config = match config::load(&config::Sources { file, environment, flags: &flags }) {
+pub(crate) fn run(sources: &config::Sources<'_>) -> ExitCode {
+    let config = match config::load(sources) {
         Ok((config, report)) => {
             log::start(&config.log);
             for warning in &report.warnings {
@@ -104,13 +103,12 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     };
     let clock = vestibule.sessions.clock().clone();
     let keys = Keys::new(vestibule.keys.clone(), bootstrap, vestibule.observer.clone(), clock);
-    health.look(&vestibule).await;
     let event_retention = config.events.retention;
     let server = Arc::new(api::Server { vestibule, keys, browser, event_retention, health, metrics });
-    let public = api::public(server.clone());
+    stages.public.take_over(api::public(server.clone()));
     stages.management.take_over(api::management(server.clone(), config.metrics.public));
-    // Last, since readiness is told here.
-    stages.public.take_over(public);
+    // Last: whoever is told that the server is ready finds both listeners so.
+    server.health.look(&server.vestibule).await;
     greeting.print();
     let housekeeping = tokio::spawn(housekeeping::run(server.clone(), event_retention, stop));
 

@@ -3,11 +3,7 @@
 use super::{fault::Trouble, int, limit, number, tag, time};
 use sqlx::{PgPool, Row, postgres::PgRow};
 use std::time::Duration;
-use vestibule_core::{
-    id::SessionId,
-    record::Change,
-    time::{Clock, millis},
-};
+use vestibule_core::{id::SessionId, record::Change, time::millis};
 
 /// Entries after `sequence`, in order. Entries of transactions that are still open may appear later, below those that are
 /// seen now.
@@ -23,14 +19,17 @@ pub(super) async fn since(pool: &PgPool, sequence: u64, count: usize) -> Result<
     rows.iter().map(change).collect()
 }
 
-/// See [`vestibule_core::record::Record::position`]. Ages are by this machine's clock.
+/// See [`vestibule_core::record::Record::position`]. Ages are by the database's clock, which the nodes follow.
 pub(super) async fn position(pool: &PgPool, younger_than: Option<Duration>) -> Result<u64, Trouble> {
     let query = match younger_than {
         None => {
             sqlx::query("SELECT ((base + pg_snapshot_xmin(pg_current_snapshot())::text::bigint) << 16) - 1 FROM vestibule_meta")
         }
-        Some(age) => sqlx::query("SELECT sequence FROM vestibule_change_log WHERE at < $1 ORDER BY sequence DESC LIMIT 1")
-            .bind(int(Clock::system().now().minus_ms(millis(age)).millis())),
+        Some(age) => sqlx::query(
+            "SELECT sequence FROM vestibule_change_log
+             WHERE at < (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint) - $1 ORDER BY sequence DESC LIMIT 1",
+        )
+        .bind(int(millis(age))),
     };
     query.fetch_optional(pool).await?.map_or(Ok(0), |row| number(&row, 0))
 }

@@ -16,6 +16,7 @@ mod deployment;
 mod event;
 mod fault;
 mod forget;
+mod inspect;
 mod key;
 mod load;
 mod lock;

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod docs;
+mod finding;
 mod health;
 mod log;
 mod metrics;
