@@ -16,7 +16,15 @@ use redis::{
     AsyncConnectionConfig, Cmd, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisError, RedisResult,
     TlsCertificates, Value, aio::MultiplexedConnection,
 };
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
@@ -48,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) options: SupervisorOptions,
     pub(crate) starts: Starts,
     seen: watch::Sender<Seen>,
+    /// Whether a call was answered since the last check.
+    heard: AtomicBool,
     /// Something happened: look again.
     look: Notify,
 }
@@ -75,8 +85,8 @@ impl Supervisor {
     /// Begins to look. Needs a tokio runtime.
     pub(crate) fn new(address: RedisAddress, options: SupervisorOptions) -> Self {
         let seen = watch::Sender::new(Seen::Looking);
-        let (starts, look) = (Starts::default(), Notify::new());
-        let shared = Arc::new(Shared { place: address.place, tls: address.tls, options, starts, seen, look });
+        let (starts, heard, look) = (Starts::default(), AtomicBool::new(false), Notify::new());
+        let shared = Arc::new(Shared { place: address.place, tls: address.tls, options, starts, seen, heard, look });
         let mut tasks = JoinSet::new();
         if let Place::Sentinels(place) = &shared.place {
             for sentinel in place.sentinels.clone() {
@@ -141,6 +151,10 @@ impl Supervisor {
         let answer = send(found.connection).await;
         if !mends_itself && answer.as_ref().is_err_and(|error| was_refused(error) || is_broken(error)) {
             self.suspect(found.term);
+        }
+        // A load first: calls on all cores would else pass the cache line to and fro.
+        if answer.is_ok() && !self.shared.heard.load(Ordering::Relaxed) {
+            self.shared.heard.store(true, Ordering::Relaxed);
         }
         answer.map_err(Failure::Answered)
     }
@@ -233,6 +247,12 @@ impl Shared {
             if called && !matches!(connection, Connection::Cluster(_)) {
                 return lasted;
             }
+            // A single server that answers calls need not be asked whether it does.
+            let is_heard = self.heard.swap(false, Ordering::Relaxed);
+            if is_heard && matches!(self.place, Place::Single(_)) {
+                lasted = true;
+                continue;
+            }
             match self.check(&mut connection).await {
                 Ok(masters) => self.note_masters(term, masters),
                 Err(_) => {
@@ -313,7 +333,11 @@ impl Shared {
     /// Whether the servers answer, have their data, and are in charge; and who they are.
     async fn check(&self, connection: &mut Connection) -> RedisResult<Arc<[Master]>> {
         match &self.place {
-            Place::Single(_) => soon(connection.send(&Cmd::new().arg("PING").take())).await.map(|_| only_one()),
+            Place::Single(_) => match soon(connection.send(&Cmd::new().arg("PING").take())).await {
+                // A server that cannot save to its disk refuses even this, and goes on answering reads.
+                Err(error) if error.code() != Some("MISCONF") => Err(error),
+                _ => Ok(only_one()),
+            },
             Place::Sentinels(_) => soon(is_master(connection)).await.map(|()| only_one()),
             Place::Cluster(_) => soon(cluster::look(self, connection)).await,
         }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(all(feature = "redis", feature = "postgres"))]
+mod clock;
 #[cfg(feature = "postgres")]
 mod node;
 #[cfg(feature = "postgres")]

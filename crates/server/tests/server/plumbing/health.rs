@@ -1,8 +1,8 @@
 //! Probes and health.
 
 use serde_json::Value;
-use std::time::Duration;
-use vestibule_testkit::process::{Postgres, Server, ServerOptions, get, wait_for};
+use std::time::{Duration, Instant};
+use vestibule_testkit::process::{Postgres, Redis, Server, ServerOptions, get, wait_for};
 
 #[test]
 fn probes_need_no_key_and_tell_no_detail() {
@@ -68,5 +68,33 @@ fn a_record_that_is_away_is_named_and_stops_neither_life_nor_readiness() {
     assert!(scraped.contains("vestibule_up 0"), "{scraped}");
     postgres.restart();
     let back = wait_for(vestibule_testkit::bounds::ANSWER, || (health("/health/record").status == 200).then_some(()));
+    assert!(back.is_some(), "{}", health("/health").text());
+}
+
+#[test]
+fn a_redis_that_is_away_is_named_in_time_and_stops_no_life_and_no_scrape() {
+    // O7, O18
+    let redis = Redis::start();
+    let server = Server::start(ServerOptions::default().env("REDIS_URL", &redis.url()));
+    let health = |path: &str| get(path).bearer(&server.key).send(&server.management);
+    redis.kill();
+    let began = Instant::now();
+    let named = wait_for(Duration::from_secs(3), || (health("/health").status == 503).then(|| health("/health").json()));
+    let named = named.unwrap_or_else(|| panic!("after {:?}: {}", began.elapsed(), health("/health").text()));
+    assert_eq!((&named["status"], &named["components"]["store"]["status"]), (&"unavailable".into(), &"unavailable".into()));
+    assert_eq!(named["components"]["store"]["fault"], "unavailable", "{named}");
+    let _ = get("/livez").send(&server.public).expect(200);
+    let _ = get("/readyz").send(&server.public).expect(503);
+    // The fastest of some: the machine may be busy with something else.
+    let scrape = || {
+        let began = Instant::now();
+        let scraped = health("/metrics").expect(200).text();
+        assert!(scraped.contains(r#"vestibule_component_up{component="store"} 0"#), "{scraped}");
+        began.elapsed()
+    };
+    let fastest = (0..5).map(|_| scrape()).min().expect("some");
+    assert!(fastest < Duration::from_millis(100), "{fastest:?}");
+    redis.restart();
+    let back = wait_for(vestibule_testkit::bounds::ANSWER, || (health("/health/store").status == 200).then_some(()));
     assert!(back.is_some(), "{}", health("/health").text());
 }
