@@ -30,6 +30,8 @@ pub(crate) const HOMES_AT_ONCE: usize = 16;
 pub(crate) const RECONNECT_MS: (u64, u64) = (125, 1_000);
 /// Milliseconds between two tries of a command that a Cluster could not place, first and last.
 pub(crate) const CLUSTER_RETRY_MS: (u64, u64) = (10, 100);
+/// Nodes of a Cluster that are asked why none lets us in.
+pub(crate) const CLUSTER_ASKED: usize = 3;
 /// Calls in a row that run into their deadline until the breaker opens.
 pub(crate) const BREAKER_TIMEOUTS: u32 = 5;
 /// Milliseconds between two calls through an open breaker.

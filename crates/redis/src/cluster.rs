@@ -4,20 +4,25 @@
 
 use crate::{
     bounds,
-    connection::{Connection, Master, tcp_settings},
+    connection::{self, Connection, Master, tcp_settings},
+    fault::{Call, fault},
     link::bytes,
     start::start_in,
-    supervisor::{Shared, odd},
+    supervisor::{Shared, odd, soon},
 };
 use futures_util::future::join_all;
 use redis::{
-    ConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisError, RedisResult, Value,
+    AsyncConnectionConfig, ConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisError, RedisResult, Value,
+    aio::ConnectionLike,
     cluster::{ClusterClient, ClusterConfig},
     cluster_async::ClusterConnection,
     cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr},
 };
-use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc, time::Duration};
-use vestibule_core::id::{Home, random};
+use std::{collections::BTreeSet, io, ops::RangeInclusive, sync::Arc, time::Duration};
+use vestibule_core::{
+    fault::Fault,
+    id::{Home, random},
+};
 
 /// Connects, in a bounded time: the library's own connect may wait for ever.
 pub(crate) async fn connect(shared: &Arc<Shared>, nodes: &[ConnectionInfo]) -> RedisResult<Connection> {
@@ -37,10 +42,28 @@ pub(crate) async fn connect(shared: &Arc<Shared>, nodes: &[ConnectionInfo]) -> R
     }
     let client = builder.build()?;
     let connected = client.get_async_connection_with_config(ClusterConfig::new());
+    let silence = || RedisError::from(io::Error::from(io::ErrorKind::TimedOut));
     let connected = tokio::time::timeout(shared.options.connect_timeout, connected).await;
-    connected
-        .unwrap_or_else(|_| Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))))
-        .map(Connection::Cluster)
+    match connected.unwrap_or_else(|_| Err(silence())) {
+        Ok(connected) => Ok(Connection::Cluster(connected)),
+        Err(error) => Err(reason(shared, nodes).await.unwrap_or(error)),
+    }
+}
+
+/// Why a node that is there lets nobody in. The library only tells that no node did.
+async fn reason(shared: &Shared, nodes: &[ConnectionInfo]) -> Option<RedisError> {
+    for node in nodes.iter().take(bounds::CLUSTER_ASKED) {
+        let asked = async {
+            let mut node =
+                connection::connect(node.clone(), shared.options.connect_timeout, AsyncConnectionConfig::new()).await?;
+            node.req_packed_command(&redis::cmd("PING")).await?.extract_error()
+        };
+        match soon(asked).await {
+            Err(error) if matches!(fault(&error, Call::Read), Fault::Misconfigured(_)) => return Some(error),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// One of the masters. A node that does not know its own name is reached as one where asking began.

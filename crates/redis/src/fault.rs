@@ -37,6 +37,10 @@ pub(crate) fn fault(error: &RedisError, call: Call) -> Fault {
         Some("OOM") => misconfigured("Redis is out of memory: raise maxmemory; endings go on meanwhile"),
         Some("MISCONF") => misconfigured("Redis cannot save to its disk and refuses writes: see its log, free space"),
         Some("READONLY") => misconfigured("this Redis is a read-only replica: name the master"),
+        Some("MOVED" | "ASK") => misconfigured("this Redis is a node of a Cluster: name it as redis+cluster://"),
+        Some("ERR") if error.detail().is_some_and(|text| text.contains("cluster support disabled")) => {
+            misconfigured("this Redis is no node of a Cluster: name it as redis://")
+        }
         Some("NOAUTH" | "WRONGPASS") => misconfigured("Redis refuses the password"),
         Some("NOPERM") => misconfigured("the Redis user may not run a command that is needed: see docs/keyspace.md"),
         Some("WRONGTYPE") => Fault::Corrupt("a key of ours holds something else".into()),

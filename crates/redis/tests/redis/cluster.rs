@@ -11,6 +11,8 @@ use std::{
 };
 use tokio::task::block_in_place;
 use vestibule_core::{
+    deployment::{DeploymentRecord, DeploymentStore},
+    fault::Fault,
     id::UserTag,
     record::{State, UserSnapshot},
     session::{PackedSession, command::Selection},
@@ -172,6 +174,40 @@ fn user_of(scene: &Scene, home: u8) -> UserAggregate {
     tag[0] = home;
     let session = PackedSession::pack(&scene.session(&scene.person()));
     UserAggregate { revision: 1, live: [session].into_iter().collect(), ..UserAggregate::new(UserTag::from_bytes(tag)) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_opens_every_node_and_a_wrong_one_is_named() {
+    let cluster = block_in_place(Cluster::start);
+    block_in_place(|| {
+        cluster.nodes().iter().for_each(|node| assert!(node.command("CONFIG SET requirepass right").contains("OK")));
+    });
+    let known = |password| {
+        let node = |port: &u16| RedisNode { host: "127.0.0.1", port: *port, password, ..RedisNode::default() };
+        let address = RedisAddress::of_cluster(&cluster.ports().iter().map(node).collect::<Vec<_>>()).expect("an address");
+        RedisStore::new(address, RedisOptions { deadline: DEADLINE, ..RedisOptions::default() })
+    };
+    known(Some("right")).warm_up().await.expect("the nodes let it in");
+    for password in [None, Some("wrong")] {
+        let refused = known(password).warm_up().await;
+        assert!(matches!(&refused, Err(Fault::Misconfigured(text)) if text.contains("password")), "{refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_and_a_single_server_are_not_taken_for_each_other() {
+    let options = || RedisOptions { deadline: DEADLINE, ..RedisOptions::default() };
+    let single = block_in_place(Redis::start);
+    let refused = RedisStore::new(address(&[single.port()]), options()).warm_up().await;
+    assert!(matches!(&refused, Err(Fault::Misconfigured(text)) if text.contains("redis://")), "{refused:?}");
+    let cluster = block_in_place(Cluster::start);
+    let foreign = block_in_place(|| {
+        let owner = cluster.master_of("vs:{0}:deployment").port();
+        cluster.masters().find(|node| node.port() != owner).expect("another master").port()
+    });
+    let node = RedisAddress::of(&RedisNode { host: "127.0.0.1", port: foreign, ..RedisNode::default() }).expect("an address");
+    let refused = RedisStore::new(node, options()).init(DeploymentRecord { salt: [1; 32], fingerprint: [2; 16] }).await;
+    assert!(matches!(&refused, Err(Fault::Misconfigured(text)) if text.contains("redis+cluster://")), "{refused:?}");
 }
 
 #[test]
