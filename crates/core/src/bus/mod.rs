@@ -6,6 +6,7 @@
 //!
 //! What is promised, for signals that any node published:
 //! * At most once. A subscription that was there when it was published hears the signal, or a doubt in its place.
+//! * Once it is done: whoever hears of an end and asks the store finds it there.
 //! * In the order of their publisher; nothing is said of the order of two publishers. Under a record some signals come by way
 //!   of its change log, and then later than those that the bus carried.
 //! * Within milliseconds where all is well. The doubt comes within [`bounds::BUS_SILENCE`] and a tenth of a second, whatever

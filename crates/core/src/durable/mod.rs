@@ -191,12 +191,13 @@ impl Joined {
         let Some(Decided { outcome, snapshot, ended }) = decided?.into_iter().next() else {
             return Err(Fault::Corrupt("the record answered nothing".into()));
         };
-        if let Some(ended) = ended {
-            self.bus.publish(Signal::SessionsEnded(ended));
-        }
         if let Some(snapshot) = snapshot {
             self.pending.remove(&touches);
             self.project(snapshot).await;
+        }
+        // Last, so that whoever hears of an end and asks does not meet the state from before.
+        if let Some(ended) = ended {
+            self.bus.publish(Signal::SessionsEnded(ended));
         }
         Ok(outcome)
     }

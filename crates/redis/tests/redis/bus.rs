@@ -177,6 +177,16 @@ async fn a_cluster_carries_it_between_all_nodes() {
     hear_each_other(&mut connected(|| cluster::address(&turn.cluster.ports())).await).await;
 }
 
+/// The node dies that somebody listens to, and perhaps speaks through.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_carries_it_on_after_the_death_of_a_node() {
+    let cluster = block_in_place(Cluster::start);
+    let mut nodes: [_; 2] = connected(|| cluster::address(&cluster.ports())).await;
+    let is_heard = |node: &&Redis| node.command("CLIENT LIST TYPE pubsub").contains("sub=1");
+    block_in_place(|| cluster.masters().find(is_heard).expect("somebody listens somewhere").kill());
+    meet(&mut nodes).await;
+}
+
 /// C10: whoever listens to the old master hears that it is over, and then the new one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_raises_doubt_and_is_followed() {

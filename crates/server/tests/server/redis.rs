@@ -183,3 +183,18 @@ fn a_bus_that_hears_nothing_is_flagged() {
         assert!(figures.text().contains(figure), "{figure} is not in {}", figures.text());
     }
 }
+
+/// A server that dies may have ended something that it told nobody.
+#[test]
+fn the_death_of_a_server_raises_doubt_in_the_others() {
+    let redis = Redis::start();
+    let (mut dying, left) = (Server::start(over(&redis)), Server::start(over(&redis)));
+    let is_in_doubt = || {
+        let figures = get("/metrics").bearer(&left.key).send(&left.management).expect(200);
+        figures.text().contains("vestibule_bus_doubts_total{why=\"silence\"} 1").then_some(())
+    };
+    create(&dying);
+    assert!(is_in_doubt().is_none(), "both live");
+    dying.kill();
+    assert!(wait_for(START, is_in_doubt).is_some(), "nobody notices");
+}

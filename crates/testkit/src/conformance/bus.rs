@@ -1,6 +1,7 @@
 //! What is told of sessions that end: every end, once it is decided, and nothing else.
 
 use super::scene::{HOUR, LIFETIME, Scene};
+use std::sync::Arc;
 use vestibule_core::{
     bounds,
     bus::{News, SessionsEnded, Signal, Subscription, Which},
@@ -55,6 +56,25 @@ pub async fn an_end_is_told_once(scene: Scene) {
     assert_eq!((later.tag, later.which, later.reason), (ada.tag, these([&second]), Some(EndReason::Logout)));
     // Two logins before it; a rotation and a payload between the two.
     assert_eq!((told.revision, later.revision), (3, 6));
+}
+
+/// Whoever hears of an end and asks at once is not told otherwise.
+pub async fn whoever_hears_of_an_end_finds_it_done(scene: Scene) {
+    let (ada, mut news, scene) = (scene.person(), listen(&scene), Arc::new(scene));
+    let sessions = scene.logins(&ada, 50).await;
+    let asking = tokio::spawn({
+        let (scene, sessions) = (scene.clone(), sessions.clone());
+        async move {
+            for session in &sessions {
+                assert_eq!(next_end(&mut news).await.which, these([session]));
+                assert!(!scene.is_valid(session).await, "it was told too early");
+            }
+        }
+    });
+    for session in &sessions {
+        assert_eq!(scene.end_one(session).await, 1);
+    }
+    asking.await.expect("every end is found done");
 }
 
 /// The cap, time, and the end of a parent.

@@ -194,6 +194,7 @@ macro_rules! bus_conformance {
         $crate::stamp_cases! { $make;
             bus {
                 an_end_is_told_once,
+                whoever_hears_of_an_end_finds_it_done,
                 an_end_that_nobody_asked_for_is_told,
                 ends_at_once_are_told_at_once,
                 many_ends_are_all,
