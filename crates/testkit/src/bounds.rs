@@ -22,3 +22,11 @@ pub const STORM_LOGINS: usize = 30;
 pub const RACE_ROUNDS: usize = 1_000;
 /// Commands of a random walk unless the environment says otherwise.
 pub const WALK_COMMANDS: usize = 2_000;
+/// Requests that a load makes each second.
+pub const LOAD_PER_SECOND: u32 = 240;
+/// Callers of a load.
+pub const LOAD_WORKERS: usize = 8;
+/// Sessions that each of them remembers.
+pub const LOAD_HELD: usize = 60;
+/// A change is seen by every server within this time, whatever is wrong: the published bound.
+pub const UNSEEN: Duration = Duration::from_secs(1);

@@ -2,6 +2,7 @@
 
 mod api;
 mod auth;
+mod chaos;
 mod cli;
 mod crash;
 mod plumbing;

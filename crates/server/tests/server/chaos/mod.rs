@@ -1,0 +1,123 @@
+//! Redis goes wrong under load, and servers keep what they promised.
+//!
+//! Each scenario runs two servers over one Redis, alone and under a record in Postgres, with some 240 requests a second of all kinds,
+//! of which every answer is checked. The short form, with a second of work around each fault, is part of the tests;
+//! `cargo xtask chaos SECONDS` runs the long one.
+
+mod cluster;
+mod sentinel;
+mod single;
+
+use serde_json::json;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use vestibule_testkit::{
+    bounds::START,
+    load::{Figures, Load},
+    process::{Postgres, Server, ServerOptions, get, post, wait_for},
+};
+
+/// One scenario at a time: each is a load by itself.
+static TURN: Mutex<()> = Mutex::new(());
+/// Commands succeed again so soon after Redis does.
+const RECOVERY: Duration = Duration::from_secs(2);
+/// No answer takes longer, on a busy machine: a change of data is two calls of 250 ms.
+const ANSWERED: Duration = Duration::from_secs(2);
+/// Work before and after a fault in the short form.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// What is behind the servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stores {
+    Redis,
+    RedisAndPostgres,
+}
+
+/// Servers at work.
+struct Chaos {
+    name: &'static str,
+    stores: Stores,
+    servers: [Server; 2],
+    load: Load,
+    before: u64,
+    recovery: Duration,
+    _postgres: Option<Arc<Postgres>>,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Chaos {
+    /// Starts two servers over this Redis, and work, of which some is done when this returns.
+    fn begin(name: &'static str, url: &str, stores: Stores) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let postgres = (stores == Stores::RedisAndPostgres).then(Postgres::shared);
+        let mut options = ServerOptions::default().env("REDIS_URL", url);
+        options = options.env("VESTIBULE_SECRET", "a secret of servers that live through chaos 1234567890");
+        options = options.env("VESTIBULE_STORE__TIMEOUT", "250ms");
+        if let Some(postgres) = &postgres {
+            options = options.env("DATABASE_URL", &postgres.database());
+        }
+        let servers = [Server::start(options.clone()), Server::start(options)];
+        let load = Load::start(&[&servers[0], &servers[1]]);
+        let mut chaos =
+            Self { name, stores, servers, load, before: 0, recovery: Duration::ZERO, _postgres: postgres, _turn: turn };
+        chaos.work();
+        chaos.before = chaos.load.figures().unavailable;
+        chaos
+    }
+
+    /// Goes on for a while.
+    fn work(&self) {
+        self.load.work(seconds());
+    }
+
+    /// Without a record, what was acknowledged may be lost until [`Self::await_recovery`].
+    fn redis_may_lose(&self) {
+        if self.stores == Stores::Redis {
+            self.load.allow_losses();
+        }
+    }
+
+    /// Measures how long it takes from now, when Redis is well, until changes succeed through both servers and, with a record,
+    /// Redis is used again.
+    fn await_recovery(&mut self) {
+        let well = Instant::now();
+        for server in &self.servers {
+            let created = || {
+                let body = json!({"user_id": "recovered"});
+                let answer = post("/v1/sessions").bearer(&server.key).json(&body).send(&server.management);
+                (answer.status == 201).then_some(())
+            };
+            assert!(wait_for(START, created).is_some(), "{}: no change succeeds any more", self.name);
+        }
+        self.recovery = self.recovery.max(well.elapsed());
+        for server in &self.servers {
+            let health = || get("/health/store").bearer(&server.key).send(&server.management);
+            let used = || (health().json()["status"] == "ok").then_some(());
+            assert!(wait_for(START, used).is_some(), "{}: Redis is not used again", self.name);
+        }
+        if self.stores == Stores::Redis {
+            self.load.forbid_losses();
+        }
+    }
+
+    /// Works on, stops, and holds what callers met to what was promised.
+    fn end(self) -> Figures {
+        self.work();
+        let figures = self.load.finish();
+        let (name, stores, before, recovery) = (self.name, self.stores, self.before, self.recovery);
+        println!("{name}, {stores:?}: {figures}; {before} of the 503 before the fault; recovery {recovery:?}");
+        let some: Vec<_> = figures.failures.iter().take(10).collect();
+        assert!(some.is_empty(), "{name}, {stores:?}: {figures}\n{some:#?}");
+        assert!(recovery < RECOVERY, "{name}, {stores:?}: {recovery:?}");
+        assert!(figures.slowest < ANSWERED, "{name}, {stores:?}: {figures}");
+        figures
+    }
+}
+
+/// How long to work before and after a fault, and under one that lasts.
+fn seconds() -> Duration {
+    let told = std::env::var("VESTIBULE_CHAOS_SECONDS").ok().and_then(|text| text.parse().ok());
+    told.map_or(SHORT, Duration::from_secs)
+}
