@@ -257,8 +257,11 @@ impl Joined {
         if let Some(known) = self.negatives.get(&digest, now) {
             return Ok(known);
         }
-        let user = self.user(tag).await?;
-        let mut outcome = transition::find(&user, &digest, now);
+        let mut outcome = transition::find(&self.user(tag).await?, &digest, now);
+        if matches!(outcome, FindOutcome::Unknown { .. }) {
+            // The state may lack what another node has just begun or rotated: it never refuses by itself.
+            outcome = transition::find(&self.load(tag).await?, &digest, now);
+        }
         if outcome == (FindOutcome::Unknown { user_known: true })
             && let Some(ended) = self.watch(self.record.find_ended(tag, digest).await)?
             && let Some(end) = ended.ended()
@@ -302,7 +305,10 @@ impl SessionStore for Durable {
 
     fn get(&self, id: SessionId, now: Timestamp) -> Answer<'_, GetOutcome> {
         self.read(async move {
-            let user = self.0.user(id.tag()).await?;
+            let mut user = self.0.user(id.tag()).await?;
+            if user.valid(id, now).is_none() {
+                user = self.0.load(id.tag()).await?;
+            }
             Ok(user.valid(id, now).map_or(GetOutcome::Missing, |session| GetOutcome::Live(session.clone())))
         })
     }

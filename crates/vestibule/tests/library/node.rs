@@ -10,11 +10,14 @@ use vestibule_core::{
     durable::Durable,
     event::Origin,
     fault::Fault,
-    id::{SessionId, UserTag},
+    id::{SessionId, UserTag, random},
     record::{Projected, State, UserSnapshot},
     session::{
         CapPolicy, EndReason, PackedSession, SessionStore, TokenDigest,
-        command::{Cap, CreateOutcome, CreateSession, EndSessions, FindOutcome, Selection, Touch, TouchOutcome},
+        command::{
+            Cap, CreateOutcome, CreateSession, EndSessions, FindOutcome, GetOutcome, RotateOutcome, RotateSession, Selection,
+            Touch, TouchOutcome,
+        },
     },
     time::{Clock, Timestamp},
     user::{Context, UserAggregate},
@@ -79,6 +82,15 @@ impl Node {
         };
         match self.store.create(cx(), command).await.expect("an answer") {
             CreateOutcome::Created { session, .. } => session,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn rotate(&self, session: &PackedSession) -> PackedSession {
+        let (nonce, digest) = (random(), TokenDigest::from_bytes(random()));
+        let command = RotateSession { id: session.id(), expected: None, nonce, digest, overlap_ms: 5_000, step_up: None };
+        match self.store.rotate(cx(), command).await.expect("an answer") {
+            RotateOutcome::Rotated(session) => session,
             other => panic!("{other:?}"),
         }
     }
@@ -163,6 +175,23 @@ async fn without_the_state_the_record_answers() {
         assert!(!node.is_valid(&ended).await);
     }
     assert_eq!(nodes[0].store.state_faults(), 0);
+}
+
+/// What one node began, while it could not reach the state, no other one refuses: not even for the time that news takes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stale_state_refuses_nobody() {
+    let (nodes, _postgres) = nodes(true).await;
+    nodes[0].cut(true);
+    for _ in 0..5 {
+        let tag = UserTag::anonymous();
+        assert!(nodes[1].is_valid(&nodes[1].create(tag).await).await, "the state holds the user");
+        let session = nodes[0].create(tag).await;
+        assert!(nodes[1].is_valid(&session).await);
+        let held = nodes[1].store.get(session.id(), Clock::system().now()).await.expect("an answer");
+        assert!(matches!(held, GetOutcome::Live(_)), "{held:?}");
+        let rotated = nodes[0].rotate(&session).await;
+        assert!(nodes[1].is_valid(&rotated).await);
+    }
 }
 
 /// A node that died between commit and projection leaves a state behind that another node mends.
