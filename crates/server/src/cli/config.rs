@@ -3,7 +3,7 @@
 use super::{failure::Failure, output::Output};
 use crate::config::{self, Environment};
 use clap::Subcommand;
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -37,8 +37,15 @@ fn check(file: Option<&std::path::Path>, output: Output, environment: &Environme
         for setting in &report.settings {
             output.text(&format!("{} = {}  ({})", setting.key, setting.value, setting.source))?;
         }
+        for variable in &report.variables {
+            output.text(&variable.to_string())?;
+        }
+        let mut stderr = std::io::stderr();
+        for warning in &report.warnings {
+            writeln!(stderr, "warning: {warning}")?;
+        }
         for problem in &report.problems {
-            std::io::Write::write_all(&mut std::io::stderr(), format!("{problem}\n").as_bytes())?;
+            writeln!(stderr, "{problem}")?;
         }
     }
     Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

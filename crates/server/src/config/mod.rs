@@ -141,8 +141,8 @@ impl Config {
         let public = Public::read(reader, mode, listeners);
         let management = Management::read(reader, listeners, &public, strictness);
         let cookie = Cookie::read(reader, mode, listeners);
-        let store = Store::read(reader);
-        let record = Record::read(reader, &store);
+        let store = Store::read(reader, strictness);
+        let record = Record::read(reader, &store, &data_dir);
         let sessions = session::read(reader);
         Self {
             mode,
@@ -228,17 +228,18 @@ fn resolve(sources: &Sources<'_>) -> (Config, CheckReport) {
     {
         problems.push(problem);
     }
-    let warnings = alias::apply(sources.environment, &mut layers, &mut problems);
+    let aliases = alias::apply(sources.environment, &mut layers, &mut problems);
     add_environment(&mut layers, sources.environment);
     for (path, text, flag) in sources.flags {
         layers.set(path, Raw::Word(text.clone()), Source::Flag((*flag).to_owned()));
     }
     let mut reader = Reader::new(layers, problems);
-    warnings.into_iter().for_each(|warning| reader.warn(warning));
+    aliases.warnings().into_iter().for_each(|warning| reader.warn(warning));
     let config = Config::read(&mut reader, sources.file.is_some());
     let findings = reader.finish();
     let report = CheckReport {
         mode: config.mode,
+        variables: aliases.variables(&findings.settings),
         settings: findings.settings,
         warnings: findings.warnings,
         problems: findings.problems,

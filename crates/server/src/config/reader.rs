@@ -113,14 +113,23 @@ impl Reader {
         self.note(path, if text.is_some() { "(set)" } else { "(not set)" }.to_owned());
         let text = text?;
         if let Err(weakness) = secret::judge(text.expose()) {
-            match strictness {
-                Strictness::Strict => self.problem(path, weakness.to_string()),
-                Strictness::Lenient => {
-                    self.warn(format!("{path}: {weakness}; it is accepted because this is development mode"));
-                }
-            }
+            self.weak(path, &weakness.to_string(), strictness);
         }
         Some(text)
+    }
+
+    /// Judges a password that another server has set: it may be short, but not the text of an example.
+    pub(super) fn refuse_example(&mut self, path: &str, password: &SecretText, strictness: Strictness) {
+        if secret::is_example(password.expose()) {
+            self.weak(path, "the password is the text of an example; give the server one of its own", strictness);
+        }
+    }
+
+    fn weak(&mut self, path: &str, weakness: &str, strictness: Strictness) {
+        match strictness {
+            Strictness::Strict => self.problem(path, weakness),
+            Strictness::Lenient => self.warn(format!("{path}: {weakness}; it is accepted because this is development mode")),
+        }
     }
 
     /// Text that may hold a password, or the name of a file that holds it. The caller notes what may be shown of it.

@@ -1,6 +1,7 @@
 //! `[record]`: the durable history, and who keeps it.
 
 use super::{reader::Reader, secret::SecretText, store::Store};
+use std::path::Path;
 
 /// The record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,13 +15,13 @@ pub(crate) enum Record {
 }
 
 impl Record {
-    pub(super) fn read(reader: &mut Reader, store: &Store) -> Self {
+    pub(super) fn read(reader: &mut Reader, store: &Store, data_dir: &Path) -> Self {
         reader.section("record");
         let url = reader.text_or_file("record.url");
         let record = match &url {
             None if store.uses_redis() => Some(Self::None),
             None => Some(Self::Sqlite),
-            Some(url) => Self::from_url(url),
+            Some(url) => Self::from_url(url, data_dir),
         };
         let shown = match &record {
             Some(Self::Sqlite) => "sqlite",
@@ -32,7 +33,7 @@ impl Record {
         if record.is_none() {
             reader.problem(
                 "record.url",
-                "expected none, sqlite (the file is in data_dir), or a URL such as postgres://host/database",
+                "expected none, sqlite (the file is vestibule.db in data_dir, and no other), or a URL such as postgres://host/database",
             );
         }
         if record == Some(Self::Sqlite) && store.uses_redis() {
@@ -44,12 +45,22 @@ impl Record {
         record.unwrap_or(Self::None)
     }
 
-    fn from_url(url: &SecretText) -> Option<Self> {
+    fn from_url(url: &SecretText, data_dir: &Path) -> Option<Self> {
         match url.expose() {
             "none" => Some(Self::None),
-            "sqlite" | "sqlite:" | "sqlite://" => Some(Self::Sqlite),
+            "sqlite" => Some(Self::Sqlite),
+            text if text.strip_prefix("sqlite:").is_some_and(|path| is_our_file(path, data_dir)) => Some(Self::Sqlite),
             text if text.starts_with("postgres://") || text.starts_with("postgresql://") => Some(Self::Postgres(url.clone())),
             _ => None,
         }
     }
+}
+
+/// Whether what follows `sqlite:` is nothing, or the file that the record has anyway. Some write a relative path behind three
+/// slashes.
+fn is_our_file(path: &str, data_dir: &Path) -> bool {
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let ours = std::path::absolute(vestibule::sql::SqliteRecord::file(data_dir));
+    let is_ours = |path: &str| ours.as_ref().is_ok_and(|ours| std::path::absolute(path).is_ok_and(|path| path == *ours));
+    path.is_empty() || is_ours(path) || path.strip_prefix('/').is_some_and(is_ours)
 }

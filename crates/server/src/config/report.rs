@@ -14,6 +14,31 @@ pub(crate) struct Setting {
     pub(crate) source: String,
 }
 
+/// One variable under a name of an older system, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Variable {
+    /// The variable.
+    pub(crate) name: String,
+    /// The setting that it is, or is a part of; none where it has no effect.
+    pub(crate) setting: Option<String>,
+    /// That setting's value, redacted where it is a secret.
+    pub(crate) value: Option<String>,
+    /// Why it has no effect, or what its effect waits for.
+    pub(crate) note: Option<String>,
+}
+
+impl fmt::Display for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, setting, value, note } = self;
+        write!(f, "{name} -> ")?;
+        match (setting, value, note) {
+            (Some(setting), Some(value), Some(note)) => write!(f, "{setting} = {value}, which {note}"),
+            (Some(setting), Some(value), None) => write!(f, "{setting} = {value}"),
+            (_, _, note) => write!(f, "no effect: {}", note.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
 /// One thing that is wrong; one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
@@ -49,6 +74,8 @@ pub(crate) struct CheckReport {
     pub(crate) mode: Mode,
     /// Every setting, by section.
     pub(crate) settings: Vec<Setting>,
+    /// Every variable under a name of an older system.
+    pub(crate) variables: Vec<Variable>,
     /// What is allowed, but deserves a look.
     pub(crate) warnings: Vec<String>,
     /// What stops the start; empty where the configuration is good.

@@ -84,15 +84,17 @@ pub(super) fn judge(text: &str) -> Result<(), Weakness> {
 
 /// Texts that people copy out of examples, and texts of hardly any variety.
 fn is_placeholder(text: &str) -> bool {
+    is_example(text) || is_monotonous(Zeroizing::new(text.trim().to_ascii_lowercase()).as_bytes())
+}
+
+/// Texts that people copy out of examples.
+pub(super) fn is_example(text: &str) -> bool {
     const ANYWHERE: [&str; 8] =
         ["changeme", "change_me", "change-me", "change this", "placeholder", "replaceme", "replace_me", "replace-me"];
     const ALONE: [&str; 5] = ["secret", "password", "example", "default", "test"];
     let lower = Zeroizing::new(text.trim().to_ascii_lowercase());
     let is_yours = ["your_", "your-", "your ", "<your", "${"].iter().any(|start| lower.starts_with(start));
-    is_yours
-        || ANYWHERE.iter().any(|word| lower.contains(word))
-        || ALONE.iter().any(|word| *lower == *word)
-        || is_monotonous(lower.as_bytes())
+    is_yours || ANYWHERE.iter().any(|word| lower.contains(word)) || ALONE.iter().any(|word| *lower == *word)
 }
 
 fn is_monotonous(bytes: &[u8]) -> bool {

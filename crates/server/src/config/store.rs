@@ -1,6 +1,11 @@
 //! `[store]`: where the hot state lives, and how long it may take.
 
-use super::{bounds, reader::Reader, secret::SecretText, value::Value};
+use super::{
+    bounds,
+    reader::Reader,
+    secret::{SecretText, Strictness},
+    value::Value,
+};
 use std::{fmt, path::PathBuf, time::Duration};
 
 /// The port of a Redis node whose URL names none.
@@ -232,9 +237,9 @@ fn percent_decode(text: &str) -> Option<String> {
 }
 
 impl Store {
-    pub(super) fn read(reader: &mut Reader) -> Self {
+    pub(super) fn read(reader: &mut Reader, strictness: Strictness) -> Self {
         reader.section("store");
-        let backend = read_backend(reader);
+        let backend = read_backend(reader, strictness);
         Self {
             purposes: read_purposes(reader, &backend),
             backend,
@@ -277,7 +282,7 @@ impl TlsFiles {
     }
 }
 
-fn read_backend(reader: &mut Reader) -> Backend {
+fn read_backend(reader: &mut Reader, strictness: Strictness) -> Backend {
     let url = read_url(reader, "store.url", "memory");
     let password = reader.text_or_file("store.password");
     reader.note("store.password", if password.is_some() { "(set)" } else { "(not set)" }.to_owned());
@@ -288,6 +293,11 @@ fn read_backend(reader: &mut Reader) -> Backend {
         }
         return Backend::Memory;
     };
+    for (path, password) in [("store.url", &url.password), ("store.password", &password)] {
+        if let Some(password) = password {
+            reader.refuse_example(path, password, strictness);
+        }
+    }
     // What the URL says itself is nearer to the point than what stands beside it.
     url.password = url.password.or(password);
     url.database = url.database.or(database);

@@ -5,6 +5,7 @@ mod auth;
 mod chaos;
 mod cli;
 mod crash;
+mod environment;
 mod plumbing;
 mod postgres;
 mod proxy;

@@ -25,7 +25,11 @@ use fault::Trouble;
 use open::Files;
 use reader::Readers;
 use rusqlite::{Row, Transaction};
-use std::{io, path::Path, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use vestibule_core::{Answer, fault::Fault, id::UserTag, time::Timestamp};
 use writer::WriterHandle;
 
@@ -60,6 +64,12 @@ pub struct SqliteRecord {
 }
 
 impl SqliteRecord {
+    /// The database file in a data folder.
+    #[must_use]
+    pub fn file(folder: &Path) -> PathBuf {
+        folder.join(FILE)
+    }
+
     /// Opens the record in `folder`, or founds it: makes the folder (for its owner only), takes its lock, and brings the
     /// schema up to date. Blocks; costs no more with a million sessions than with none, but for the write-ahead log that a
     /// crash may have left.

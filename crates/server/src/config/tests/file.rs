@@ -125,7 +125,7 @@ fn a_bad_file_is_refused_with_line_and_field() {
         ),
         (
             "[record]\nurl = \"mysql://host/db\"",
-            "vestibule.toml:2: record.url: expected none, sqlite (the file is in data_dir), or a URL such as postgres://host/database",
+            "vestibule.toml:2: record.url: expected none, sqlite (the file is vestibule.db in data_dir, and no other), or a URL such as postgres://host/database",
         ),
         (
             "[store]\nurl = \"redis://u:hunter2@/0\"",
