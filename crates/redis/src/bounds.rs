@@ -41,7 +41,7 @@ pub(crate) const PEER_SILENCE_MS: u64 = 1_000;
 /// Milliseconds between two questions to a server whether it is there and in charge, and to a Sentinel whether it is there.
 pub const CHECK_MS: u64 = 1_000;
 /// Milliseconds that a new connection may take unless [`crate::RedisOptions`] says otherwise.
-pub const CONNECT_MS: u64 = 2_000;
+pub const CONNECT_MS: u64 = 1_000;
 /// Messages of the bus that arrived and were not looked at yet; what does not fit in is seen as a gap.
 pub(crate) const BUS_INBOX: usize = 4_096;
 /// Time between two looks at who of the bus is silent.

@@ -49,14 +49,15 @@ impl Link {
     /// Bounds a whole call about a home, however many trips it takes. A server that keeps running into the bound is hardly asked.
     pub(crate) async fn at<T>(&self, home: Home, call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         let breaker = &self.breakers[usize::from(home.0) % self.breakers.len()];
-        breaker.pass()?;
+        let connection = self.supervisor.connections();
+        breaker.pass(connection)?;
         match self.bounded(call).await {
             Some(answer) => {
                 breaker.heard();
                 answer
             }
             None => {
-                breaker.timed_out();
+                breaker.timed_out(connection);
                 Err(Fault::Timeout)
             }
         }

@@ -23,7 +23,7 @@ pub struct RedisOptions {
     /// How long a user of whom nothing is live is remembered, with ended sessions and events. Default 24 h. Disabled users are
     /// remembered for ten years.
     pub history_retention: Duration,
-    /// Deadline of a new connection. Default 2 s.
+    /// Deadline of a new connection. Default 1 s.
     pub connect_timeout: Duration,
     /// Calls that may be under way at a time; more wait inside their deadline. Default 1,024.
     pub max_in_flight: usize,

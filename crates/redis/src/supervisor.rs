@@ -21,7 +21,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) options: SupervisorOptions,
     pub(crate) starts: Starts,
     seen: watch::Sender<Seen>,
+    /// Connections that were found so far.
+    found: AtomicU64,
     /// Whether a call was answered since the last check.
     heard: AtomicBool,
     /// Something happened: look again.
@@ -84,9 +86,16 @@ struct Found {
 impl Supervisor {
     /// Begins to look. Needs a tokio runtime.
     pub(crate) fn new(address: RedisAddress, options: SupervisorOptions) -> Self {
-        let seen = watch::Sender::new(Seen::Looking);
-        let (starts, heard, look) = (Starts::default(), AtomicBool::new(false), Notify::new());
-        let shared = Arc::new(Shared { place: address.place, tls: address.tls, options, starts, seen, heard, look });
+        let shared = Arc::new(Shared {
+            place: address.place,
+            tls: address.tls,
+            options,
+            starts: Starts::default(),
+            seen: watch::Sender::new(Seen::Looking),
+            found: AtomicU64::new(0),
+            heard: AtomicBool::new(false),
+            look: Notify::new(),
+        });
         let mut tasks = JoinSet::new();
         if let Place::Sentinels(place) = &shared.place {
             for sentinel in place.sentinels.clone() {
@@ -95,6 +104,11 @@ impl Supervisor {
         }
         tasks.spawn(supervise(shared.clone()));
         Self { shared, _tasks: tasks }
+    }
+
+    /// How many connections were found so far: the number of the present one.
+    pub(crate) fn connections(&self) -> u64 {
+        self.shared.found.load(Ordering::Relaxed)
     }
 
     /// Which start of which server answers.
@@ -209,6 +223,7 @@ async fn supervise(shared: Arc<Shared>) {
     for term in 0.. {
         let lasted = match shared.search().await {
             Ok((connection, masters)) => {
+                shared.found.fetch_add(1, Ordering::Relaxed);
                 shared.seen.send_replace(Seen::Found(Found { connection: connection.clone(), masters, term }));
                 shared.guard(connection, term).await
             }

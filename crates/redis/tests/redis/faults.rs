@@ -1,7 +1,10 @@
 //! What a server in trouble looks like, and two processes on one server.
 
-use super::support::store_on;
-use std::sync::Arc;
+use super::{load::Load, support::store_on};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use vestibule_core::{
     fault::Fault,
     session::{
@@ -9,11 +12,15 @@ use vestibule_core::{
         command::{Cap, CreateOutcome, CreateSession, Selection},
     },
 };
-use vestibule_redis::{AddressError, RedisAddress};
+use vestibule_redis::{AddressError, RedisAddress, RedisOptions, RedisStore};
 use vestibule_testkit::{
+    bounds::START,
     conformance::{Harness, Scene},
-    process::{Redis, free_port},
+    process::{FaultProxy, Redis, Relay, free_port, wait_for},
 };
+
+/// Calls succeed within this time once their way is open again.
+const RECOVERY: Duration = Duration::from_secs(2);
 
 fn scene_on(server: &Redis) -> Scene {
     Scene::new(Harness::of(store_on(server)))
@@ -114,6 +121,42 @@ async fn a_server_that_comes_back_is_found_again() {
         tokio::task::yield_now().await;
     }
     assert!(!scene.is_valid(&session).await);
+}
+
+/// O13: a way that swallows everything fails calls fast, and works again soon after it does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_half_open_way_is_left_and_found_again() {
+    let server = Redis::start();
+    let proxy = FaultProxy::start(server.port());
+    let address = RedisAddress::parse(&format!("redis://127.0.0.1:{}", proxy.port())).expect("an address");
+    let store = RedisStore::new(address, RedisOptions::default());
+    let mut load = Load::prepare(Scene::new(Harness::of(Arc::new(store)))).await;
+    load.begin();
+    proxy.set(Relay::HalfOpen);
+    // As long as it takes until no call even leaves any more.
+    let before = load.met.faults.load(Ordering::Relaxed);
+    let many = || (load.met.faults.load(Ordering::Relaxed) > before + 200).then_some(());
+    tokio::task::block_in_place(|| wait_for(START, many)).expect("calls fail fast");
+    proxy.set(Relay::Pass);
+    let taken = load.recovery().await;
+    println!("calls succeed {taken:?} after the way is open");
+    load.end().await;
+    assert!(taken < RECOVERY, "{taken:?}");
+}
+
+/// O12
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scripts_that_are_forgotten_fail_no_call() {
+    let server = Redis::start();
+    let mut load = Load::prepare(scene_on(&server)).await;
+    load.begin();
+    for _ in 0..20 {
+        assert!(server.command("SCRIPT FLUSH").contains("OK"));
+        let before = load.met.good.load(Ordering::Relaxed);
+        let more = || (load.met.good.load(Ordering::Relaxed) > before + 20).then_some(());
+        tokio::task::block_in_place(|| wait_for(START, more)).expect("calls go on");
+    }
+    assert_eq!(load.end().await.faults.load(Ordering::Relaxed), 0);
 }
 
 #[test]

@@ -100,6 +100,7 @@ async fn login(scene: &Scene) -> Result<(), Fault> {
 /// Looks up a live and an ended session, and logs in, until told to stop. Faults are typed; a wrong answer ends the test.
 async fn call(scene: Arc<Scene>, live: PackedSession, ended: PackedSession, met: Arc<Met>) {
     let mut rounds = tokio::time::interval(ROUND);
+    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !met.stop.load(Ordering::Relaxed) {
         rounds.tick().await;
         for session in [&live, &ended] {

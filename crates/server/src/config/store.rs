@@ -27,7 +27,7 @@ pub(crate) struct Store {
     /// Bytes that the state may take in this process's memory. With a record the least used users leave it first; without
     /// one nothing more is taken in. Default 1 GiB.
     pub(crate) memory_limit: u64,
-    /// Deadline of a new connection to Redis. Default 2 s.
+    /// Deadline of a new connection to Redis. Default 1 s.
     pub(crate) connect_timeout: Duration,
     /// Requests to Redis that may be under way at a time; more wait inside their deadline. Default 1,024.
     pub(crate) max_in_flight: u64,
@@ -246,7 +246,7 @@ impl Store {
             strict: reader.value("store.strict", false),
             timeout: reader.value("store.timeout", Duration::from_millis(250)),
             memory_limit: reader.bytes("store.memory_limit", 1 << 30, bounds::MEMORY),
-            connect_timeout: reader.value("store.connect_timeout", Duration::from_secs(2)),
+            connect_timeout: reader.value("store.connect_timeout", Duration::from_secs(1)),
             max_in_flight: reader.number("store.max_in_flight", 1_024, bounds::IN_FLIGHT),
             health_interval: reader.value("store.health_interval", Duration::from_secs(1)),
             wait_replicas: reader.number("store.wait_replicas", 0, bounds::REPLICAS),
