@@ -139,7 +139,8 @@ pub struct Vestibule {
     pub durable: Option<Durable>,
     /// Eyes on the servers behind the stores.
     pub watches: Watches,
-    /// Tells what other parts of the application must hear soon: the sessions that end, on whichever node.
+    /// Tells what other parts of the application must hear soon: the sessions that end, on whichever node. [`vestibule_core::bus`]
+    /// says what is promised.
     pub bus: Arc<dyn Bus>,
     deployment: Kept,
 }

@@ -13,6 +13,22 @@
 //!   happened to the network, the server in between, or the publisher.
 //! * Publishing costs the caller no waiting, and every queue is bounded.
 //!
+//! ```
+//! use vestibule_core::bus::{Bus, News, SessionsEnded, Signal};
+//!
+//! async fn watch(bus: &dyn Bus, close: impl Fn(SessionsEnded), check_all: impl Fn()) {
+//!     let mut news = bus.subscribe();
+//!     while let Some(news) = news.next().await {
+//!         match news {
+//!             News::Signal(Signal::SessionsEnded(ended)) => close(ended),
+//!             // Kinds that this application does not act on.
+//!             News::Signal(_) => {}
+//!             News::Doubt(_) => check_all(),
+//!         }
+//!     }
+//! }
+//! ```
+//!
 //! Deliberately absent: a transport. [`LocalBus`] serves one process; the crates of shared stores carry signals further, in
 //! the form of [`message`], and judge by [`Roll`] what they missed.
 

@@ -187,7 +187,7 @@ async fn a_cluster_carries_it_on_after_the_death_of_a_node() {
     meet(&mut nodes).await;
 }
 
-/// C10: whoever listens to the old master hears that it is over, and then the new one.
+/// Whoever listens to the old master hears that it is over, and then the new one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_raises_doubt_and_is_followed() {
     let set = block_in_place(Sentinels::start);
@@ -203,7 +203,6 @@ async fn a_failover_raises_doubt_and_is_followed() {
     hear_each_other(&mut nodes).await;
 }
 
-/// C10
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_raises_doubt() {
     let server = Redis::start();
