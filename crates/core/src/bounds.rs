@@ -55,6 +55,18 @@ pub const NEGATIVE_TTL_MS: u64 = 1_000;
 pub const WALK_BATCH: usize = 256;
 /// Time that an ended or expired session is still told apart from one that never was, in milliseconds.
 pub const AFTERLIFE_MS: u64 = 5 * 60 * 1_000;
+/// Shortest token of another system that is taken for one, in bytes: anything shorter could be guessed.
+pub const LEGACY_TOKEN_MIN_BYTES: usize = 16;
+/// Longest token of another system, in bytes.
+pub const LEGACY_TOKEN_BYTES: usize = 256;
+/// Sessions of one call of an import.
+pub const IMPORT_BATCH: usize = 500;
+/// Sessions that an import stores at once.
+pub const IMPORTS_AT_ONCE: usize = 32;
+/// Aliases that the memory store keeps at most; some 100 bytes each.
+pub const MEMORY_ALIASES: usize = 1_000_000;
+/// Aliases that are remembered in process in front of a record.
+pub const ALIAS_ENTRIES: usize = 65_536;
 /// Longest e-mail address in bytes (RFC 5321 4.5.3.1: 64 + 1 + 255 rounded by practice to 254).
 pub const EMAIL_BYTES: usize = 254;
 /// Longest display name of an account, in bytes.

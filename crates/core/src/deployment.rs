@@ -1,6 +1,6 @@
 //! What a deployment makes once and keeps for ever: its salt, and the fingerprint of its secret.
 
-use crate::{Answer, fault::Fault, id::UserId, id::UserTag, secret::KeyRing, secret::Mac};
+use crate::{Answer, fault::Fault, id::UserId, id::UserTag, secret::KeyRing, secret::Mac, session::TokenDigest};
 
 /// The salt behind all user tags. Made at the first start, never rotated: every token, id and key depends on it.
 #[derive(Clone)]
@@ -29,6 +29,24 @@ impl Deployment {
         let mut tag = [0; UserTag::LEN];
         tag.copy_from_slice(&mac[..UserTag::LEN]);
         UserTag::from_bytes(tag)
+    }
+
+    /// The tag of whoever holds an imported session without a user: the same for the same token.
+    pub(crate) fn tag_of_digest(&self, digest: &TokenDigest) -> UserTag {
+        UserTag::from_bytes(self.of_digest(b"\0import tag", digest))
+    }
+
+    /// The serial of an imported session: the same for the same token.
+    pub(crate) fn serial_of_digest(&self, digest: &TokenDigest) -> [u8; 12] {
+        self.of_digest(b"\0import serial", digest)
+    }
+
+    /// A user id has no control characters, so no user's tag is ever made of such bytes.
+    fn of_digest(&self, purpose: &[u8], digest: &TokenDigest) -> [u8; 12] {
+        let mac = self.tags.sign(&[purpose, digest.as_bytes()]);
+        let mut first = [0; 12];
+        first.copy_from_slice(&mac[..12]);
+        first
     }
 }
 

@@ -8,6 +8,7 @@
 //! place that reads the time.
 
 pub mod account;
+pub mod alias;
 pub mod bounds;
 pub mod bus;
 pub mod deployment;

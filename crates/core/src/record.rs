@@ -3,6 +3,7 @@
 use crate::{
     Answer,
     account::{Account, Email},
+    alias::AliasStore,
     bus::SessionsEnded,
     deployment::DeploymentStore,
     event::EventStore,
@@ -65,7 +66,7 @@ pub struct Change {
 }
 
 /// The durable record: decides every change in a transaction and answers history.
-pub trait Record: DeploymentStore + EventStore + KeyStore {
+pub trait Record: AliasStore + DeploymentStore + EventStore + KeyStore {
     /// Decides commands in order: one transaction, durable before the answer. Requests of callers that arrive together
     /// share one commit. One answer per request, in order; a fault means that none of them was applied, but for
     /// [`crate::fault::Fault::Timeout`], after which all or none may be.
@@ -105,7 +106,7 @@ pub trait Record: DeploymentStore + EventStore + KeyStore {
     /// The account of this user.
     fn account_by_tag(&self, tag: UserTag) -> Answer<'_, Option<Account>>;
 
-    /// Forgets ended sessions and change log entries from before a time, at most `limit` of each. Returns how many rows went.
+    /// Forgets ended sessions, change log entries and aliases from before a time, at most `limit` of each. Returns how many rows went.
     fn forget_ended(&self, before: Timestamp, limit: usize) -> Answer<'_, usize>;
 }
 

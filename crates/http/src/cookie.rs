@@ -3,7 +3,7 @@
 //! A configuration is checked once into a [`SessionCookie`], which holds every fixed part of a `Set-Cookie` line ready
 //! made. Deliberately absent: `SameSite=None`, and cookies that scripts can read.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::{BufMut, BytesMut};
 use http::header::{COOKIE, HeaderMap, HeaderValue};
@@ -140,6 +140,8 @@ pub struct SessionCookie {
     attributes: String,
     persistent: bool,
     cleared: HeaderValue,
+    /// Names under which other systems kept their tokens; empty but for an import.
+    legacy_names: Arc<[String]>,
 }
 
 impl Default for SessionCookie {
@@ -177,8 +179,15 @@ impl SessionCookie {
         let cleared =
             HeaderValue::try_from(format!("{name}=; Max-Age=0{attributes}")).map_err(|_| CookieConfigError::InvalidName)?;
         let warnings = domain.iter().map(|_| CookieWarning::DomainSharesSession).collect();
-        let cookie = Self { name, attributes, persistent: config.persistent, cleared };
+        let cookie = Self { name, attributes, persistent: config.persistent, cleared, legacy_names: Arc::default() };
         Ok((cookie, warnings))
+    }
+
+    /// Reads tokens of other systems too, from cookies of these names: see [`Self::read_legacy`].
+    #[must_use]
+    pub fn accepting(mut self, legacy_names: impl IntoIterator<Item = String>) -> Self {
+        self.legacy_names = legacy_names.into_iter().collect();
+        self
     }
 
     /// The name under which browsers keep the cookie.
@@ -191,6 +200,13 @@ impl SessionCookie {
     #[must_use]
     pub fn read<'a>(&self, headers: &'a HeaderMap) -> CookieRead<'a> {
         read(headers, &self.name)
+    }
+
+    /// Reads the token that another system left with the browser: the first of its names with a usable value. For requests
+    /// without a token of ours; nothing unless [`Self::accepting`] named cookies.
+    #[must_use]
+    pub fn read_legacy<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        self.legacy_names.iter().find_map(|name| read(headers, name).value())
     }
 
     /// The `Set-Cookie` value for a token that ends in `max_age`. One allocation; marked sensitive, so that it does not
@@ -299,9 +315,14 @@ fn is_cookie_octet(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\')
 }
 
+/// Whether browsers keep a cookie of this name: 1 to [`COOKIE_NAME_BYTES`] bytes of an RFC 9110 token.
+#[must_use]
+pub fn is_cookie_name(name: &str) -> bool {
+    (1..=COOKIE_NAME_BYTES).contains(&name.len()) && name.bytes().all(is_token_byte)
+}
+
 fn check_name(name: &str, secure: bool, exposure: Exposure) -> Result<(), CookieConfigError> {
-    let fits = (1..=COOKIE_NAME_BYTES).contains(&name.len());
-    if !fits || !name.bytes().all(is_token_byte) {
+    if !is_cookie_name(name) {
         return Err(CookieConfigError::InvalidName);
     }
     let prefixed = [HOST_PREFIX, SECURE_PREFIX].iter().any(|prefix| name.len() > prefix.len() && name.starts_with(prefix));

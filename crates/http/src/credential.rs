@@ -23,14 +23,14 @@ pub(crate) struct Credential<'a> {
 }
 
 impl<'a> Credential<'a> {
-    /// The cookie, else a bearer token.
+    /// The cookie, else a bearer token, else the cookie of a system that ours replaces.
     pub(crate) fn read(cookie: &SessionCookie, headers: &'a HeaderMap) -> Option<Self> {
         if let Some(token) = cookie.read(headers).value() {
             return Some(Self { token, by_cookie: true });
         }
         match read_bearer(headers) {
             BearerRead::One(token) => Some(Self { token, by_cookie: false }),
-            BearerRead::None | BearerRead::Invalid => None,
+            BearerRead::None | BearerRead::Invalid => cookie.read_legacy(headers).map(|token| Self { token, by_cookie: true }),
         }
     }
 }

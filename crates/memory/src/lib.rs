@@ -10,6 +10,7 @@
 //!
 //! [`due`]: vestibule_core::session::SessionStore::due
 
+mod alias;
 pub mod bounds;
 mod deployment;
 mod event;

@@ -1,6 +1,7 @@
 //! [`MemoryStore`]: everything in process, nothing elsewhere.
 
 use crate::{
+    alias::Aliases,
     bounds,
     event::PackedEvent,
     table::{Beside, Budget, Held, Table, packed_bytes},
@@ -53,6 +54,7 @@ impl Default for MemoryOptions {
 pub struct MemoryStore {
     pub(crate) homes: Box<[RwLock<HomeShard>]>,
     pub(crate) budget: Arc<Budget>,
+    pub(crate) aliases: RwLock<Aliases>,
     pub(crate) keys: Mutex<Vec<KeyRecord>>,
     pub(crate) deployment: Mutex<Option<DeploymentRecord>>,
     bus: Arc<LocalBus>,
@@ -197,6 +199,7 @@ impl MemoryStore {
         Self {
             homes: (0..Home::COUNT).map(home).collect(),
             budget: budget.clone(),
+            aliases: RwLock::default(),
             keys: Mutex::default(),
             deployment: Mutex::default(),
             bus: Arc::new(LocalBus::new(Repeats::Told)),
@@ -300,6 +303,7 @@ impl MemoryStore {
 
     /// Users with a session that time has ended, at most `limit`. Forgets those at rest whose time has come.
     pub(crate) fn due_users(&self, now: Timestamp, limit: usize) -> Vec<UserTag> {
+        self.forget_aliases(now);
         let mut due = Vec::new();
         let first = self.hand.load(Ordering::Relaxed);
         for step in 0..self.homes.len() {

@@ -9,6 +9,7 @@
 //! Deliberately absent: rules, and clocks.
 
 mod address;
+mod alias;
 pub mod bounds;
 mod breaker;
 mod bus;

@@ -3,6 +3,7 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use vestibule_core::{
     account::{AccountStore, Accounts, service::AccountParts},
+    alias::AliasStore,
     bus::Bus,
     deployment::{self, Deployment, DeploymentStore, OpenOutcome},
     durable::Durable,
@@ -13,7 +14,7 @@ use vestibule_core::{
     password::{HashPool, Hasher, PasswordPolicy, PoolConfig},
     secret::KeyRing,
     session::{Policies, SessionStore, Sessions, service::Parts},
-    time::{Clock, Follower},
+    time::{Clock, Follower, Timestamp},
 };
 use vestibule_memory::{MemoryOptions, MemoryStore};
 
@@ -48,6 +49,8 @@ pub struct Options {
     /// The clock. Default: the system's. Where the sessions are decided on a server, it follows that server's clock, so that
     /// all nodes mean the same by a deadline.
     pub clock: Clock,
+    /// Until when the tokens of imported sessions are accepted; see [`Sessions::import`]. Default none: never.
+    pub legacy_until: Option<Timestamp>,
     /// Which passwords accounts may use. Default: 15 characters at least.
     pub password_policy: PasswordPolicy,
     /// How many passwords are hashed at once, and how many wait. Default: one for each core, 64 waiting.
@@ -71,6 +74,7 @@ impl Options {
             deadline: Duration::from_millis(250),
             strict: false,
             clock: Clock::system(),
+            legacy_until: None,
             password_policy: PasswordPolicy::default(),
             password_pool: PoolConfig::default(),
         }
@@ -160,6 +164,7 @@ impl fmt::Debug for Vestibule {
 
 struct Stores {
     sessions: Arc<dyn SessionStore>,
+    aliases: Arc<dyn AliasStore>,
     events: Arc<dyn EventStore>,
     keys: Arc<dyn KeyStore>,
     deployment: Arc<dyn DeploymentStore>,
@@ -209,6 +214,8 @@ impl Vestibule {
         let ring = Arc::new(options.ring);
         let sessions = Arc::new(Sessions::new(Parts {
             store: stores.sessions,
+            aliases: stores.aliases,
+            legacy_until: options.legacy_until,
             ring: ring.clone(),
             deployment: deployment.clone(),
             policies: options.policies,
@@ -275,6 +282,7 @@ async fn on_redis(options: &Options, address: vestibule_redis::RedisAddress) -> 
     bus.join().await;
     Ok(Stores {
         sessions: store.clone(),
+        aliases: store.clone(),
         events: store.clone(),
         keys: store.clone(),
         deployment: store.clone(),
@@ -299,6 +307,7 @@ fn in_memory(options: &Options) -> Stores {
     let bus = store.bus();
     Stores {
         sessions: store.clone(),
+        aliases: store.clone(),
         events: store.clone(),
         keys: store.clone(),
         deployment: store,
@@ -352,6 +361,7 @@ where
 {
     Stores {
         sessions: Arc::new(durable.clone()),
+        aliases: Arc::new(durable.clone()),
         events: record.clone(),
         keys: record.clone(),
         deployment: record,

@@ -9,6 +9,7 @@
 //!
 //! Changes run in a task of their own: a caller that goes away leaves no commit unprojected.
 
+mod alias;
 mod faults;
 mod negative;
 mod pending;
@@ -27,6 +28,7 @@ use crate::{
     time::Timestamp,
     user::{Context, UserAggregate, command::*},
 };
+use alias::Aliases;
 use faults::Faults;
 use negative::Negatives;
 use pending::Pending;
@@ -46,6 +48,7 @@ struct Joined {
     deadline: Duration,
     pending: Pending,
     negatives: Negatives,
+    aliases: Aliases,
     overlay: Overlay,
     bus: Arc<dyn Bus>,
     record_faults: Faults,
@@ -67,7 +70,19 @@ impl Durable {
         let (pending, negatives, overlay) = (Pending::default(), Negatives::default(), Overlay::default());
         let record_faults = Faults::new("vestibule_record_faults_total");
         let state_faults = Faults::new("vestibule_state_faults_total");
-        Self(Arc::new(Joined { record, state, deadline, pending, negatives, overlay, bus, record_faults, state_faults }))
+        let aliases = Aliases::default();
+        Self(Arc::new(Joined {
+            record,
+            state,
+            deadline,
+            pending,
+            negatives,
+            aliases,
+            overlay,
+            bus,
+            record_faults,
+            state_faults,
+        }))
     }
 
     /// Where ends of sessions are told: after their commit, and for those of other processes while they are followed.

@@ -4,6 +4,10 @@ use super::token::TokenDigest;
 use crate::{id::SessionId, id::UserId, time::Timestamp};
 use std::net::IpAddr;
 
+/// The authentication method of a session that another system began. Its limits are that system's, and changes of its traits
+/// do not bring it under ours.
+pub const IMPORTED: &str = "imported";
+
 /// What a session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -269,6 +273,12 @@ impl Session {
     #[must_use]
     pub fn idle_expires_at(&self) -> Timestamp {
         self.last_seen_at.plus_ms(self.idle_timeout_ms).min(self.expires_at)
+    }
+
+    /// Whether another system began it; see [`IMPORTED`].
+    #[must_use]
+    pub fn is_imported(&self) -> bool {
+        self.amr.iter().any(|method| **method == *IMPORTED)
     }
 
     /// The session as the token before its last rotation may see it: with the privilege from before that rotation.

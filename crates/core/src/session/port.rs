@@ -43,7 +43,8 @@ pub trait SessionStore: Send + Sync {
     /// Notes a use. Safe to repeat.
     fn touch(&self, touch: Touch) -> Answer<'_, TouchOutcome>;
 
-    /// See [`CreateSession`]. A repeat with the same session would start it twice: callers make a new one instead.
+    /// See [`CreateSession`]. A repeat with the same session finds it as it is then; one that ended meanwhile begins again, so
+    /// callers make a new one instead.
     fn create(&self, cx: Context, command: CreateSession) -> Answer<'_, CreateOutcome>;
 
     /// See [`ShareSession`].

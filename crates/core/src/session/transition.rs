@@ -189,6 +189,9 @@ impl UserCommand for CreateSession {
         if step.user.disabled {
             return CreateOutcome::UserDisabled;
         }
+        if let Some(position) = step.user.position(self.session.id) {
+            return CreateOutcome::Created { session: step.user.live[position].clone(), evicted: Vec::new() };
+        }
         let room = if self.session.kind.counts() { step.make_room(self.cap) } else { Ok(Vec::new()) };
         let full = step.user.live.len() >= bounds::LIVE_SESSIONS;
         match room {

@@ -48,7 +48,7 @@ impl Visit {
         Self {
             found,
             is_foreign,
-            cookie_token: shared.cookie.read(headers).value().map(str::to_owned),
+            cookie_token: shared.cookie.read(headers).value().or_else(|| shared.cookie.read_legacy(headers)).map(str::to_owned),
             ip: client.ip,
             user_agent: client.user_agent.map(|agent| cut(agent, USER_AGENT_BYTES).into()),
             request_id: request_id.map(Into::into),

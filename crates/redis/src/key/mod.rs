@@ -5,7 +5,11 @@ mod store;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use redis::{RedisWrite, ToRedisArgs, ToSingleRedisArg};
-use vestibule_core::id::{Home, UserTag};
+use vestibule_core::{
+    alias::Alias,
+    id::{Home, UserTag},
+    session::TokenDigest,
+};
 
 /// What a scan asks for to meet every user.
 pub(crate) const ALL_USERS: &str = "vs:{*}:u:*";
@@ -48,6 +52,12 @@ impl Key {
     /// A user's events.
     pub(crate) fn timeline(tag: UserTag) -> Self {
         Self::of_user(tag, 'e')
+    }
+
+    /// Where a token of another system leads.
+    pub(crate) fn alias(digest: &TokenDigest) -> Self {
+        let name = URL_SAFE_NO_PAD.encode(digest.as_bytes());
+        Self(format!("vs:{{{}}}:l:{name}", Alias::home(digest).index()))
     }
 
     /// The latest events of a home.

@@ -22,6 +22,8 @@ pub(crate) const SECRET_DISTINCT_BYTES: usize = 8;
 pub(crate) const TABLES: usize = 1_000;
 /// Entries of one list.
 pub(crate) const LIST_ITEMS: usize = 1_000;
+/// Cookies in which tokens of other systems are looked for; each costs a look at the header.
+pub(crate) const LEGACY_COOKIES: usize = 8;
 /// Nodes named in one Redis URL.
 pub(crate) const REDIS_HOSTS: usize = 1_000;
 

@@ -118,7 +118,6 @@ pub(crate) struct Config {
     #[allow(dead_code, reason = "judged already, read by the cache capability")]
     pub(crate) cache: BTreeMap<String, CacheType>,
     /// Sessions of another system.
-    #[allow(dead_code, reason = "judged already, read by the import of sessions")]
     pub(crate) import: Import,
     /// The log.
     pub(crate) log: Log,

@@ -10,7 +10,7 @@ use std::{net::SocketAddr, time::Duration};
 use vestibule::{
     http::{
         client_address::TrustedProxies,
-        cookie::{CookieConfig, Exposure, SameSite, SessionCookie},
+        cookie::{CookieConfig, Exposure, SameSite, SessionCookie, is_cookie_name},
         origin::AllowedOrigins,
     },
     password::{PasswordProfile, bounds as password_bounds},
@@ -245,16 +245,30 @@ impl Passwords {
 
 /// `[import]`: sessions of another system.
 #[derive(Debug, Clone)]
-#[allow(dead_code, reason = "read by the import of sessions")]
 pub(crate) struct Import {
-    /// Until when imported tokens are looked for. Default none: never.
+    /// Until when imported tokens are accepted. Default none: never.
     pub(crate) legacy_until: Option<Timestamp>,
+    /// The cookies that may hold them, looked at in this order. Default: those of the systems that `import` knows.
+    pub(crate) cookie_names: Vec<String>,
 }
+
+/// What build-yourself, Express, Django and tower-sessions call their cookies.
+const LEGACY_COOKIES: [&str; 4] = ["session_id", "connect.sid", "sessionid", "id"];
 
 impl Import {
     pub(super) fn read(reader: &mut Reader) -> Self {
+        const NAMES: &str = "import.cookie_names";
         reader.section("import");
-        Self { legacy_until: reader.optional("import.legacy_until") }
+        let legacy_until = reader.optional("import.legacy_until");
+        let cookie_names = reader.list(NAMES).unwrap_or_else(|| LEGACY_COOKIES.map(str::to_owned).to_vec());
+        reader.note(NAMES, format!("[{}]", cookie_names.join(", ")));
+        if cookie_names.len() > bounds::LEGACY_COOKIES {
+            reader.problem(NAMES, format!("has more than {} items", bounds::LEGACY_COOKIES));
+        }
+        if cookie_names.iter().any(|name| !is_cookie_name(name)) {
+            reader.problem(NAMES, "a cookie name is 1 to 64 letters, digits or !#$%&'*+-.^_`|~");
+        }
+        Self { legacy_until, cookie_names }
     }
 }
 

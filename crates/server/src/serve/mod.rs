@@ -182,8 +182,9 @@ fn in_folder(config: &Config, error: impl std::fmt::Display) -> Refusal {
 
 fn browser(config: &Config) -> Result<api::Browser, Refusal> {
     let (cookie, _) = SessionCookie::new(config.cookie.config.clone(), config.cookie.exposure)?;
+    let legacy_names = config.import.legacy_until.map(|_| config.import.cookie_names.clone());
     Ok(api::Browser {
-        cookie,
+        cookie: cookie.accepting(legacy_names.unwrap_or_default()),
         trusted: config.public.trusted_proxies.clone(),
         allowed: config.public.allowed_origins.clone(),
         clear_site_data: config.public.clear_site_data,

@@ -67,6 +67,7 @@ fn options(config: &Config) -> Result<Options, Refusal> {
     options.memory_limit = usize::try_from(config.store.memory_limit)?;
     options.deadline = config.store.timeout;
     options.strict = config.store.strict;
+    options.legacy_until = config.import.legacy_until;
     options.password_policy = PasswordPolicy::new(config.passwords.profile, config.passwords.min_length)?;
     options.password_pool.queue = config.passwords.queue;
     if let Some(workers) = config.passwords.workers {

@@ -1,11 +1,11 @@
-//! Forgets what nobody will ask for any more: old ended sessions, old entries of the change log, users without anything.
+//! Forgets what nobody will ask for any more: old ended sessions, old entries of the change log and aliases, users without anything.
 
-use super::{fault::Trouble, int, limit, mark};
+use super::{alias, fault::Trouble, int, limit, mark};
 use crate::bounds;
 use sqlx::{PgPool, Postgres, query::Query};
 use vestibule_core::time::Timestamp;
 
-/// Forgets at most `count` ended sessions and as many entries of the change log from before a time. Returns how many rows
+/// Forgets at most `count` ended sessions, as many entries of the change log and as many aliases from before a time. Returns how many rows
 /// of these went.
 pub(super) async fn ended(pool: &PgPool, before: Timestamp, count: usize) -> Result<usize, Trouble> {
     // What ended under a mark is old only once it is settled.
@@ -24,7 +24,8 @@ pub(super) async fn ended(pool: &PgPool, before: Timestamp, count: usize) -> Res
         "DELETE FROM vestibule_change_log WHERE sequence IN
          (SELECT sequence FROM (SELECT sequence, at FROM vestibule_change_log ORDER BY sequence LIMIT $2) AS oldest WHERE at < $1)",
     );
-    Ok(run(pool, sessions, before, count).await? + run(pool, changes, before, count).await?)
+    let gone = run(pool, sessions, before, count).await? + run(pool, changes, before, count).await?;
+    Ok(gone + alias::forget(pool, before, count).await?)
 }
 
 async fn run(

@@ -10,6 +10,7 @@
 //! transaction numbers may begin anew; [`connect`] then raises a base that is added to them.
 
 mod account;
+mod alias;
 mod change;
 mod connect;
 mod deployment;

@@ -1,11 +1,11 @@
-//! Forgets what nobody will ask for any more: old ended sessions, old entries of the change log, users without anything.
+//! Forgets what nobody will ask for any more: old ended sessions, old entries of the change log and aliases, users without anything.
 
-use super::{fault::Trouble, int, limit, writer::Writer};
+use super::{alias, fault::Trouble, int, limit, writer::Writer};
 use crate::bounds;
 use rusqlite::{Transaction, params};
 use vestibule_core::{fault::Fault, time::Timestamp};
 
-/// Forgets at most `count` ended sessions and as many entries of the change log from before a time. Returns how many rows
+/// Forgets at most `count` ended sessions, as many entries of the change log and as many aliases from before a time. Returns how many rows
 /// of these went.
 pub(super) fn ended(writer: &mut Writer, before: Timestamp, count: usize) -> Result<usize, Fault> {
     // What ended under a mark is old only once it is settled.
@@ -13,6 +13,7 @@ pub(super) fn ended(writer: &mut Writer, before: Timestamp, count: usize) -> Res
     let after = writer.forget_users_after;
     let (gone, next) = writer.transact(|transaction, _| {
         let gone = sessions(transaction, before, count)? + changes(transaction, before, count)?;
+        let gone = gone + alias::forget(transaction, before, count)?;
         Ok((gone, users(transaction, after)?))
     })?;
     writer.forget_users_after = next;

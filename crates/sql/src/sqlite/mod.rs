@@ -1,6 +1,7 @@
 //! The record on SQLite: one file, one process, one writer.
 
 mod account;
+mod alias;
 mod change;
 mod checkpoint;
 mod deployment;

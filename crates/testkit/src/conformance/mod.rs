@@ -3,6 +3,7 @@
 //! Cases move time by the argument `now` only and by far more than any slack a store may allow, so they hold for stores that
 //! hear of uses late. What one store alone promises (limits of memory, files, connections) is tested beside that store.
 
+pub mod alias;
 pub mod bus;
 pub mod deployment;
 pub mod event;
@@ -22,12 +23,16 @@ pub mod user;
 pub use scene::{Person, Scene};
 
 use std::{any::Any, sync::Arc};
-use vestibule_core::{bus::Bus, deployment::DeploymentStore, event::EventStore, key::KeyStore, session::SessionStore};
+use vestibule_core::{
+    alias::AliasStore, bus::Bus, deployment::DeploymentStore, event::EventStore, key::KeyStore, session::SessionStore,
+};
 
 /// A store under test, empty, with whatever must outlive it (a folder, a server).
 pub struct Harness {
     /// Sessions and users.
     pub sessions: Arc<dyn SessionStore>,
+    /// Where tokens of other systems lead.
+    pub aliases: Arc<dyn AliasStore>,
     /// Their events.
     pub events: Arc<dyn EventStore>,
     /// Management keys.
@@ -41,17 +46,21 @@ pub struct Harness {
 
 impl Harness {
     /// A harness of one store that is everything.
-    pub fn of<S: SessionStore + EventStore + KeyStore + DeploymentStore + 'static>(store: Arc<S>) -> Self {
+    pub fn of<S>(store: Arc<S>) -> Self
+    where
+        S: SessionStore + AliasStore + EventStore + KeyStore + DeploymentStore + 'static,
+    {
         Self::joined(store.clone(), store)
     }
 
     /// A harness of a store of sessions over a record that keeps the rest.
     pub fn joined<S, R>(sessions: Arc<S>, record: Arc<R>) -> Self
     where
-        S: SessionStore + 'static,
+        S: SessionStore + AliasStore + 'static,
         R: EventStore + KeyStore + DeploymentStore + 'static,
     {
-        Self { sessions, events: record.clone(), keys: record.clone(), deployment: record, bus: None, guards: Vec::new() }
+        let (aliases, events, keys) = (sessions.clone(), record.clone(), record.clone());
+        Self { sessions, aliases, events, keys, deployment: record, bus: None, guards: Vec::new() }
     }
 
     /// Names the bus of the store, for [`bus_conformance!`](crate::bus_conformance).
@@ -174,6 +183,11 @@ macro_rules! session_conformance {
                 old_events_are_forgotten_in_steps,
                 an_event_tells_where_its_command_came_from,
             }
+            alias {
+                an_alias_leads_to_its_user_until_it_expires,
+                an_alias_never_leads_elsewhere,
+                an_imported_session_is_found_and_begins_once,
+            }
             key {
                 keys_are_kept_in_order_and_deleted_once,
                 keys_are_bounded,
@@ -227,6 +241,7 @@ mod tests {
     fn every_case_is_stamped() {
         let list = include_str!("mod.rs");
         let sources = [
+            include_str!("alias.rs"),
             include_str!("bus.rs"),
             include_str!("deployment.rs"),
             include_str!("event.rs"),

@@ -156,6 +156,9 @@ impl Sessions {
 
     /// The limits of a session whose traits changed: policy's, but never more than what was granted below policy before.
     fn limits_after(&self, before: &Session, after: &Session) -> Limits {
+        if before.is_imported() {
+            return Limits { idle_timeout_ms: before.idle_timeout_ms, expires_at: before.expires_at };
+        }
         let (old, new) = (self.lifetime_of(before), self.lifetime_of(after));
         let was_policy = before.idle_timeout_ms == old.idle_timeout_ms;
         let idle_timeout_ms = if was_policy { new.idle_timeout_ms } else { before.idle_timeout_ms.min(new.idle_timeout_ms) };

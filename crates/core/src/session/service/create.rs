@@ -161,8 +161,9 @@ impl Sessions {
 
     /// The valid session behind a token that is about to be replaced; garbage and ended ones replace nothing.
     async fn replaced(&self, token: Option<&str>) -> Result<Option<PackedSession>, Fault> {
-        let Some(token) = token.and_then(|text| SessionToken::parse(&self.ring, text)) else { return Ok(None) };
-        match self.store.find(token.tag(), token.digest(), self.now()).await? {
+        let (now, Some(token)) = (self.now(), token) else { return Ok(None) };
+        let Some((tag, digest)) = self.locate(token, now).await? else { return Ok(None) };
+        match self.store.find(tag, digest, now).await? {
             FindOutcome::Found { session, .. } => Ok(Some(session)),
             _ => Ok(None),
         }
@@ -220,7 +221,7 @@ pub(crate) fn names(field: &'static str, names: &[Box<str>]) -> Result<(), Inval
     Ok(())
 }
 
-fn device(device: &Device) -> Result<(), Invalid> {
+pub(super) fn device(device: &Device) -> Result<(), Invalid> {
     let fields = [
         ("device.id", &device.id),
         ("device.fingerprint", &device.fingerprint),

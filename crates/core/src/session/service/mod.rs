@@ -2,19 +2,21 @@
 //!
 //! It makes and reads tokens, applies policy, seals payloads, and asks the store for one command at a time. [`create`] starts
 //! sessions, [`validate`] answers the question of every request, [`change`] alters a session, [`child`] makes shares and
-//! hand-offs, [`end`] ends.
+//! hand-offs, [`end`] ends, [`import`] takes over what another system began.
 
 pub mod change;
 pub mod child;
 pub mod create;
 pub mod end;
 pub mod housekeeping;
+pub mod import;
 pub mod validate;
 
 pub(crate) use create::label;
 
 use super::{PackedSession, Policies, Session, SessionStore, SessionToken, csrf, policy};
 use crate::{
+    alias::AliasStore,
     deployment::Deployment,
     event::{Observer, Origin},
     fault::Fault,
@@ -74,6 +76,8 @@ impl fmt::Debug for Issued {
 /// Starts, validates, changes and ends sessions. Cheap to share behind an [`Arc`].
 pub struct Sessions {
     store: Arc<dyn SessionStore>,
+    aliases: Arc<dyn AliasStore>,
+    legacy_until: Option<Timestamp>,
     ring: Arc<KeyRing>,
     deployment: Deployment,
     policies: Policies,
@@ -88,6 +92,10 @@ pub struct Sessions {
 pub struct Parts {
     /// Where sessions are kept.
     pub store: Arc<dyn SessionStore>,
+    /// Where it is kept whom imported tokens lead to.
+    pub aliases: Arc<dyn AliasStore>,
+    /// Until when imported tokens are accepted; `None` never.
+    pub legacy_until: Option<Timestamp>,
     /// The keys.
     pub ring: Arc<KeyRing>,
     /// The deployment that the store belongs to.
@@ -104,10 +112,10 @@ impl Sessions {
     /// A service. A recorder of metrics must be in place before.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, ring, deployment, policies, observer, clock } = parts;
+        let Parts { store, aliases, legacy_until, ring, deployment, policies, observer, clock } = parts;
         let patches = (0..crate::id::Home::COUNT).map(|_| tokio::sync::Mutex::new(())).collect();
         let lookups = metrics::counter!("vestibule_session_lookups_total");
-        Self { store, ring, deployment, policies, observer, clock, patches, lookups }
+        Self { store, aliases, legacy_until, ring, deployment, policies, observer, clock, patches, lookups }
     }
 
     /// The policies in force.

@@ -4,9 +4,9 @@ use super::{SessionInfo, Sessions};
 use crate::{
     event::{Event, EventType, Origin},
     fault::Fault,
-    id::SessionId,
+    id::{SessionId, UserTag},
     session::{
-        BindingMode, EndReason, PackedSession, Profile, Session, SessionToken, TokenDigest,
+        BindingMode, EndReason, PackedSession, Profile, Session, TokenDigest,
         binding::{self, Client, Mismatch},
         command::{ExpireUser, FindOutcome, Touch},
         csrf,
@@ -117,33 +117,33 @@ impl ValidSession {
 
 impl Sessions {
     /// Answers whether a token is good. The usual case is one read; at most once per touch throttle a use is noted, and a
-    /// failure to note it never fails the request. Garbage reaches no store.
+    /// failure to note it never fails the request. Garbage reaches no store, unless it may be a token of another system.
     ///
     /// # Errors
     /// A fault of the store: neither yes nor no.
     pub async fn validate(&self, presented: Presented<'_>) -> Result<Validation, Fault> {
-        let Some(token) = SessionToken::parse(&self.ring, presented.token) else {
+        let now = self.now();
+        let Some((tag, digest)) = self.locate(presented.token, now).await? else {
             self.note_garbage(&presented);
             return Ok(Validation::Refused(Refusal::Missing));
         };
-        let (now, digest) = (self.now(), token.digest());
         self.lookups.increment(1);
-        match self.store.find(token.tag(), digest, now).await? {
+        match self.store.find(tag, digest, now).await? {
             FindOutcome::Found { session, generation } => {
                 self.judge(ValidSession { packed: session, generation }, presented, now).await
             }
             FindOutcome::Ended { reason, id, unnoticed } => {
                 if unnoticed {
-                    let expire = ExpireUser { tag: token.tag() };
+                    let expire = ExpireUser { tag };
                     if let Err(fault) = self.store.expire(self.cx(Origin::system()), expire).await {
                         tracing::warn!(class = fault.class(), "the end of an expired session was not written");
                     }
                 }
-                self.note_use_after_end(&presented, &token, digest, id, reason);
+                self.note_use_after_end(&presented, tag, digest, id, reason);
                 Ok(Validation::Refused(refusal(reason)))
             }
             FindOutcome::Unknown { user_known: true } => {
-                self.note_use_after_end(&presented, &token, digest, None, EndReason::Revoked);
+                self.note_use_after_end(&presented, tag, digest, None, EndReason::Revoked);
                 Ok(Validation::Refused(Refusal::Revoked))
             }
             FindOutcome::Unknown { user_known: false } => Ok(Validation::Refused(Refusal::Missing)),
@@ -220,6 +220,9 @@ impl Sessions {
         let before = self.policies.lifetime(profile, &traits).idle_timeout_ms;
         traits.touches = traits.touches.saturating_add(1);
         let after = self.policies.lifetime(profile, &traits).idle_timeout_ms;
+        if session.is_imported() {
+            return session.idle_timeout_ms;
+        }
         if session.idle_timeout_ms == before { after } else { session.idle_timeout_ms.min(after) }
     }
 
@@ -238,13 +241,13 @@ impl Sessions {
     fn note_use_after_end(
         &self,
         presented: &Presented<'_>,
-        token: &SessionToken,
+        tag: UserTag,
         digest: TokenDigest,
         id: Option<SessionId>,
         reason: EndReason,
     ) {
         let mut event = Event::new(EventType::SessionUsedAfterEnd, self.now(), &origin_of(presented)).because(reason.as_str());
-        event.tag = Some(token.tag());
+        event.tag = Some(tag);
         event.session_id = id;
         self.observer.note_once(first_bytes(digest.as_bytes()), event);
     }

@@ -91,9 +91,10 @@ impl FromRequestParts<Arc<Server>> for Visit {
             Single::One(token) => Some(token.to_owned()),
             Single::Absent | Single::Invalid => None,
         };
+        let cookie = browser.cookie.read(&parts.headers).value().or_else(|| browser.cookie.read_legacy(&parts.headers));
         Ok(Self {
             method: parts.method.clone(),
-            token: browser.cookie.read(&parts.headers).value().map(ToOwned::to_owned),
+            token: cookie.map(ToOwned::to_owned),
             csrf_token,
             ip,
             user_agent: text(&parts.headers, header::USER_AGENT).map(ToOwned::to_owned),

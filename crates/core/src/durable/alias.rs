@@ -1,0 +1,76 @@
+//! [`AliasStore`] over a record: what it said is remembered in process, so that whoever still holds the token of another system
+//! does not reach the record with every request.
+
+use super::Durable;
+use crate::{
+    Answer,
+    alias::{Alias, AliasStore},
+    bounds::{ALIAS_ENTRIES, NEGATIVE_TTL_MS},
+    id::UserTag,
+    session::TokenDigest,
+    time::Timestamp,
+};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+
+/// What the record said, and when. Where a token leads never changes, so that is believed for as long as a minute, and that it
+/// leads nowhere for as long as any negative answer.
+#[derive(Default)]
+pub(super) struct Aliases(Mutex<HashMap<TokenDigest, (Option<UserTag>, Timestamp)>>);
+
+/// An alias expires without a word, so what leads somewhere is asked again after this time, in milliseconds.
+const BELIEVED_MS: u64 = 60_000;
+
+impl Aliases {
+    fn get(&self, digest: &TokenDigest, now: Timestamp) -> Option<Option<UserTag>> {
+        let known = self.0.lock();
+        let (tag, at) = known.get(digest)?;
+        is_fresh(*tag, *at, now).then_some(*tag)
+    }
+
+    fn put(&self, digest: TokenDigest, tag: Option<UserTag>, now: Timestamp) {
+        let mut known = self.0.lock();
+        if known.len() >= ALIAS_ENTRIES {
+            known.retain(|_, (tag, at)| is_fresh(*tag, *at, now));
+            if known.len() >= ALIAS_ENTRIES {
+                known.clear();
+            }
+        }
+        known.insert(digest, (tag, now));
+    }
+
+    fn forget(&self, aliases: &[Alias]) {
+        let mut known = self.0.lock();
+        for alias in aliases {
+            known.remove(&alias.digest);
+        }
+    }
+}
+
+fn is_fresh(tag: Option<UserTag>, at: Timestamp, now: Timestamp) -> bool {
+    let believed_ms = if tag.is_some() { BELIEVED_MS } else { NEGATIVE_TTL_MS };
+    now >= at && now.since_ms(at) < believed_ms
+}
+
+impl AliasStore for Durable {
+    fn resolve(&self, digest: TokenDigest, now: Timestamp) -> Answer<'_, Option<UserTag>> {
+        self.read(async move {
+            if let Some(known) = self.0.aliases.get(&digest, now) {
+                return Ok(known);
+            }
+            let tag = self.0.watch(self.0.record.resolve(digest, now).await)?;
+            self.0.aliases.put(digest, tag, now);
+            Ok(tag)
+        })
+    }
+
+    fn keep(&self, aliases: Vec<Alias>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let joined = self.0.clone();
+            let kept = joined.watch(joined.record.keep(aliases.clone()).await);
+            // Whatever was said of them before, also that they lead nowhere, is to be asked again.
+            joined.aliases.forget(&aliases);
+            kept
+        })
+    }
+}
