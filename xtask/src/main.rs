@@ -4,6 +4,7 @@
 //! Deliberately absent: anything that a released program needs.
 
 mod bounds;
+mod chaos;
 mod ci;
 mod failure;
 mod need;
@@ -22,6 +23,7 @@ usage: cargo xtask <command>
   ci                             everything that must hold before a change lands; stops at the first failure
   tidy [--fix-requirements]      rules about the sources: imports, requirements, sizes, leftovers, links, paths
   openapi [--check]              write docs/openapi.json from the server, or compare it
+  chaos [SECONDS]                break Redis under load in every way, SECONDS for each phase, and print the figures
   bench [ARGS]                   run the benchmarks of vestibule-bench";
 
 fn main() -> ExitCode {
@@ -47,6 +49,7 @@ fn dispatch(command: &str, args: &[String]) -> Result<(), Failure> {
         "ci" => ci::command(),
         "tidy" => tidy::command(args),
         "openapi" => openapi::command(args),
+        "chaos" => chaos::command(args),
         "bench" => bench(args),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");

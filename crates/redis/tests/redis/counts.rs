@@ -1,14 +1,16 @@
 //! How many commands and round trips a call costs, counted by the server, and what it leaves behind.
 
-use super::support::store_on;
-use std::collections::BTreeMap;
+use super::support::{DEADLINE, address_of, store_on};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use vestibule_core::{
     deployment::{DeploymentRecord, DeploymentStore},
-    session::command::{Selection, Touch},
+    session::command::{ExpireUser, Selection, Touch},
+    user::Context,
 };
+use vestibule_redis::{RedisOptions, RedisStore};
 use vestibule_testkit::{
     conformance::{Harness, Scene},
-    process::Redis,
+    process::{Redis, wait_for},
 };
 
 /// Commands since the last [`reset`], without those of this file and of connections.
@@ -104,4 +106,57 @@ async fn every_key_but_the_named_ones_has_a_ttl() {
         let first = key.split(['{', '}']).nth(1).and_then(|home| home.parse::<u8>().ok());
         assert!(first.is_some(), "{key} has a home for a hash tag");
     }
+}
+
+/// Cycles of the search for keys that stay; `cargo xtask chaos` runs 100,000.
+const CYCLES: usize = 2_000;
+/// Cycles that run at the same time, between two looks at the keys.
+const AT_ONCE: usize = 500;
+/// Keys that a home has for itself: timeline and figures.
+const KEYS_OF_HOMES: usize = 2 * 256;
+
+/// All keys without a TTL.
+const EVERLASTING: &str = "EVAL \"local found = {} local at = '0' repeat local step = redis.call('SCAN', at, 'COUNT', 1000) at = step[1] \
+     for _, key in ipairs(step[2]) do if redis.call('PTTL', key) == -1 then table.insert(found, key) end end until at == '0' \
+     return found\" 0";
+
+fn keys(server: &Redis) -> usize {
+    let answer = server.command("DBSIZE");
+    answer.trim().trim_start_matches(':').parse().expect("a number")
+}
+
+/// S21: users who come and go leave nothing, and nothing of theirs is ever without a TTL.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cycles_leave_no_keys_behind() {
+    let told = std::env::var("VESTIBULE_TEST_CYCLES").ok().and_then(|text| text.parse().ok());
+    let cycles: usize = told.unwrap_or(CYCLES);
+    let server = Redis::start();
+    let options = RedisOptions { deadline: DEADLINE, history_retention: Duration::from_secs(1), ..RedisOptions::default() };
+    let store = Arc::new(RedisStore::new(address_of(&server), options));
+    store.init(DeploymentRecord { salt: [1; 32], fingerprint: [2; 16] }).await.expect("init answers");
+    let scene = Arc::new(Scene::new(Harness::of(store)));
+    let mut most = 0;
+    for _ in 0..cycles.div_ceil(AT_ONCE) {
+        let cycle = || {
+            let scene = scene.clone();
+            tokio::spawn(async move {
+                let person = scene.person();
+                let begun = scene.login(&person).await;
+                let expire = ExpireUser { tag: person.tag };
+                let later = Context { now: begun.deadline().plus_ms(1), ..scene.cx() };
+                assert_eq!(scene.sessions.expire(later, expire).await.expect("expire answers").expired, 1);
+            })
+        };
+        for cycle in (0..AT_ONCE).map(|_| cycle()).collect::<Vec<_>>() {
+            cycle.await.expect("a cycle ends well");
+        }
+        let everlasting = server.command(EVERLASTING);
+        assert_eq!(everlasting.lines().filter(|line| line.starts_with("vs:")).collect::<Vec<_>>(), ["vs:{0}:deployment"]);
+        most = most.max(keys(&server));
+    }
+    let baseline = KEYS_OF_HOMES + 1;
+    let gone = || (keys(&server) <= baseline).then_some(());
+    tokio::task::block_in_place(|| wait_for(DEADLINE, gone)).expect("what is past its time goes");
+    println!("{cycles} cycles: {most} keys at most, {} in the end", keys(&server));
+    assert!(most > baseline, "there was something to collect");
 }

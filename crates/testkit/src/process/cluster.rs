@@ -164,7 +164,9 @@ impl Cluster {
             let answer = from.command(&format!("MIGRATE 127.0.0.1 {} \"\" 0 5000 KEYS {}", to.port(), keys.join(" ")));
             assert!(answer.contains("OK") || answer.contains("NOKEY"), "{answer}");
         }
-        for node in [to, from] {
+        // First who gets it, so that the slot always has an owner; then the other masters, who would else hear of it late.
+        let others = self.masters().filter(|node| ![to.port(), from.port()].contains(&node.port()));
+        for node in [to, from].into_iter().chain(others) {
             ok(node.command(&format!("CLUSTER SETSLOT {slot} NODE {}", to.cluster_id())));
         }
     }

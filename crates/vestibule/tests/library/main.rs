@@ -10,6 +10,8 @@ mod node;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(all(feature = "redis", feature = "postgres"))]
+mod race;
+#[cfg(all(feature = "redis", feature = "postgres"))]
 mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;

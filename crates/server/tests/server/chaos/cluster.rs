@@ -27,6 +27,11 @@ fn has_slot_of(node: &Redis, key: &str) -> bool {
 }
 
 #[test]
+fn the_death_of_a_node_is_survived() {
+    node_killed(Stores::Redis);
+}
+
+#[test]
 fn the_death_of_a_node_under_a_record_loses_nothing() {
     node_killed(Stores::RedisAndPostgres);
 }
@@ -44,6 +49,11 @@ fn slots_moved(stores: Stores) {
     }
     chaos.await_recovery();
     chaos.end();
+}
+
+#[test]
+fn slots_move_without_loss() {
+    slots_moved(Stores::Redis);
 }
 
 #[test]

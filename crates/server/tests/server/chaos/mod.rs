@@ -25,6 +25,8 @@ static TURN: Mutex<()> = Mutex::new(());
 const RECOVERY: Duration = Duration::from_secs(2);
 /// No answer takes longer, on a busy machine: a change of data is two calls of 250 ms.
 const ANSWERED: Duration = Duration::from_secs(2);
+/// Users whose changes show a recovery: enough to meet every node of a Cluster.
+const PROBES: usize = 16;
 /// Work before and after a fault in the short form.
 const SHORT: Duration = Duration::from_secs(1);
 
@@ -79,27 +81,29 @@ impl Chaos {
         }
     }
 
-    /// Measures how long it takes from now, when Redis is well, until changes succeed through both servers and, with a record,
-    /// Redis is used again.
+    /// Measures how long it takes from now, when Redis is well, until changes of all kinds of users succeed through both servers.
+    /// With a record, waits until Redis is used again.
     fn await_recovery(&mut self) {
         let well = Instant::now();
-        for server in &self.servers {
+        for (server, user) in self.servers.iter().flat_map(|server| (0..PROBES).map(move |user| (server, user))) {
             let created = || {
-                let body = json!({"user_id": "recovered"});
+                let body = json!({"user_id": format!("recovered-{user}")});
                 let answer = post("/v1/sessions").bearer(&server.key).json(&body).send(&server.management);
                 (answer.status == 201).then_some(())
             };
             assert!(wait_for(START, created).is_some(), "{}: no change succeeds any more", self.name);
         }
         self.recovery = self.recovery.max(well.elapsed());
-        for server in &self.servers {
-            let health = || get("/health/store").bearer(&server.key).send(&server.management);
-            let used = || (health().json()["status"] == "ok").then_some(());
-            assert!(wait_for(START, used).is_some(), "{}: Redis is not used again", self.name);
+        match self.stores {
+            Stores::Redis => self.load.forbid_losses(),
+            Stores::RedisAndPostgres => self.servers.iter().for_each(|server| self.await_use(server)),
         }
-        if self.stores == Stores::Redis {
-            self.load.forbid_losses();
-        }
+    }
+
+    fn await_use(&self, server: &Server) {
+        let health = || get("/health/store").bearer(&server.key).send(&server.management);
+        let used = || (health().json()["status"] == "ok").then_some(());
+        assert!(wait_for(START, used).is_some(), "{}: Redis is not used again", self.name);
     }
 
     /// Works on, stops, and holds what callers met to what was promised.
@@ -110,6 +114,9 @@ impl Chaos {
         println!("{name}, {stores:?}: {figures}; {before} of the 503 before the fault; recovery {recovery:?}");
         let some: Vec<_> = figures.failures.iter().take(10).collect();
         assert!(some.is_empty(), "{name}, {stores:?}: {figures}\n{some:#?}");
+        if std::env::var("SHOW").is_ok() {
+            println!("{}", self.servers[0].stderr());
+        }
         assert!(recovery < RECOVERY, "{name}, {stores:?}: {recovery:?}");
         assert!(figures.slowest < ANSWERED, "{name}, {stores:?}: {figures}");
         figures
