@@ -60,5 +60,7 @@ fn dispatch(command: &str, args: &[String]) -> Result<(), Failure> {
 }
 
 fn bench(args: &[String]) -> Result<(), Failure> {
-    process::run(process::cargo().args(["run", "--release", "-p", "vestibule-bench", "--"]).args(args))
+    process::run(
+        process::cargo().args(["run", "--release", "-p", "vestibule-bench", "--features", "references", "--"]).args(args),
+    )
 }

@@ -62,7 +62,7 @@ async fn creates(record: &Arc<SqliteRecord>, scale: &Scale) -> Result<callers::R
 }
 
 fn over_http(scale: &Scale, folder: &Path, report: &mut Report) -> Result<(), Error> {
-    let requests: Vec<String> = (0..REQUESTS).map(request).collect();
+    let requests: Vec<String> = (0..REQUESTS).map(|user| request(&format!("customer-{user}"))).collect();
     let file = folder.join("requests");
     load::write_requests(&file, &requests)?;
     let server = Running::server(folder)?;
@@ -80,12 +80,9 @@ fn over_http(scale: &Scale, folder: &Path, report: &mut Report) -> Result<(), Er
     Ok(())
 }
 
-fn request(user: usize) -> String {
-    let body = format!(
-        "{{\"user_id\":\"customer-{user}\",\"roles\":[\"member\"],\"user_agent\":\"{}\",\"data\":{}}}",
-        fixture::AGENT,
-        fixture::payload()
-    );
+/// What a backend asks after a login.
+pub(crate) fn request(user: &str) -> String {
+    let body = fixture::facts(user);
     format!(
         "POST /v1/sessions HTTP/1.1\r\nHost: sessions.internal\r\nAuthorization: Bearer {}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",

@@ -35,10 +35,20 @@ pub(crate) fn payload() -> String {
     format!("{{\"cart\":[17,4,42],\"locale\":\"en-GB\",\"csrf\":null,\"note\":\"{}\"}}", "x".repeat(103))
 }
 
+/// What a backend tells of a user who logs in, as JSON.
+pub(crate) fn facts(user: &str) -> String {
+    let payload = payload();
+    format!("{{\"user_id\":\"{user}\",\"roles\":[\"member\"],\"user_agent\":\"{AGENT}\",\"data\":{payload}}}")
+}
+
 /// A new session of a user with its token.
 pub(crate) fn session(ring: &KeyRing, user: usize) -> (SessionToken, Session) {
+    session_of(ring, UserTag::anonymous(), user)
+}
+
+/// A new session of the user with this tag.
+pub(crate) fn session_of(ring: &KeyRing, tag: UserTag, user: usize) -> (SessionToken, Session) {
     let now = Clock::system().now();
-    let tag = UserTag::anonymous();
     let token = SessionToken::mint(ring, tag);
     let session = Session {
         id: SessionId::generate(tag),
@@ -77,9 +87,15 @@ pub(crate) fn session(ring: &KeyRing, user: usize) -> (SessionToken, Session) {
 
 /// A create as the record takes it.
 pub(crate) fn create(session: Session) -> Request {
+    let (cx, command) = create_command(session);
+    Request { cx, touches: Vec::new(), command: command.into() }
+}
+
+/// A create as a store takes it.
+pub(crate) fn create_command(session: Session) -> (Context, CreateSession) {
     let cap = Cap { limit: bounds::CAP, policy: CapPolicy::EvictOldest };
     let cx = Context { now: session.created_at, origin: Origin { ip: session.ip, ..Origin::default() } };
-    Request { cx, touches: Vec::new(), command: CreateSession { session, cap, login: false }.into() }
+    (cx, CreateSession { session, cap, login: false })
 }
 
 /// Opens the record in a folder.

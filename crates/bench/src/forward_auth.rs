@@ -71,7 +71,7 @@ fn not_measured(bar: &'static str, demanded: &'static str) -> Line {
 }
 
 /// Microseconds of the server's processor time for one request, and requests per second.
-fn cost(server: &Running, requests: &Path, time: Duration) -> Result<(f64, f64), Error> {
+pub(crate) fn cost(server: &Running, requests: &Path, time: Duration) -> Result<(f64, f64), Error> {
     let before = server.cpu()?;
     let numbers = process::load(&server.public, requests, time)?;
     let (count, seconds) = (numbers[0], numbers[1]);
@@ -101,7 +101,7 @@ impl Asked {
 }
 
 /// What nginx asks.
-fn request(token: &str) -> String {
+pub(crate) fn request(token: &str) -> String {
     let (agent, address) = (fixture::AGENT, Ipv4Addr::from(fixture::ADDRESS));
     format!(
         "GET /forward-auth HTTP/1.1\r\nHost: auth.internal\r\nX-Original-Method: GET\r\nX-Original-Proto: https\r\n\

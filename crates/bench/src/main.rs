@@ -1,7 +1,7 @@
 //! The benchmarks behind `cargo xtask bench`: each figure beside its reference, measured in the same run, and its bar.
 //!
 //! `cargo xtask bench [--quick] [NAMES]`, where a name is a module below: `validate`, `memory`, `forward_auth`, `create`,
-//! `start`. A run of everything writes the table of `docs/performance.md`.
+//! `start`, and over Redis `redis_forward_auth`, `redis_create`, `redis_memory`, `redis_end_all`. A run of everything writes the table of `docs/performance.md`.
 //!
 //! What is measured runs in a process of its own, pinned to the first core; load comes from the second. This program starts
 //! itself again for the parts that it plays, see [`role`]. Deliberately absent: thresholds in tests. A shared machine is too
@@ -16,6 +16,8 @@ mod load;
 mod memory;
 mod process;
 mod raw_log;
+mod redis;
+mod reference;
 mod report;
 mod role;
 mod start;
@@ -28,7 +30,17 @@ use std::process::ExitCode;
 /// One line for the terminal is all that a failed benchmark tells.
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-const NAMES: [&str; 5] = ["validate", "memory", "forward_auth", "create", "start"];
+const NAMES: [&str; 9] = [
+    "validate",
+    "memory",
+    "forward_auth",
+    "create",
+    "start",
+    "redis_forward_auth",
+    "redis_create",
+    "redis_memory",
+    "redis_end_all",
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -68,6 +80,18 @@ fn run(arguments: &[String]) -> Result<(), Error> {
     }
     if wanted("start") {
         start::measure(&scale, &mut report)?;
+    }
+    if wanted("redis_forward_auth") {
+        redis::forward_auth::measure(&scale, &mut report)?;
+    }
+    if wanted("redis_create") {
+        redis::create::measure(&scale, &mut report)?;
+    }
+    if wanted("redis_memory") {
+        redis::memory::measure(&mut report)?;
+    }
+    if wanted("redis_end_all") {
+        redis::end_all::measure(&scale, &mut report)?;
     }
     println!("\n{}", report.table());
     if names.is_empty() && flags.is_empty() { report.write() } else { Ok(()) }

@@ -72,16 +72,29 @@ impl Running {
         Self::start(command, address.clone(), address)
     }
 
+    /// The reference for sessions on Redis.
+    pub(crate) fn reference(redis: &str) -> Result<Self, Error> {
+        let address = free_address()?;
+        let command = role(&["reference", &address, redis])?;
+        Self::start(command, address.clone(), address)
+    }
+
     /// The server on this folder.
     pub(crate) fn server(folder: &Path) -> Result<Self, Error> {
+        Self::server_with(folder, "memory")
+    }
+
+    /// The server with its state at this URL.
+    pub(crate) fn server_with(folder: &Path, store: &str) -> Result<Self, Error> {
         let (public, management) = (free_address()?, free_address()?);
         let mut command = pinned(0, &server_program()?);
-        let settings: [(&str, &OsStr); 6] = [
+        let settings: [(&str, &OsStr); 7] = [
             ("VESTIBULE_DATA_DIR", folder.as_os_str()),
             ("VESTIBULE_SECRET", fixture::SECRET.as_ref()),
             ("VESTIBULE_MANAGEMENT__KEY", fixture::KEY.as_ref()),
             ("VESTIBULE_PUBLIC__LISTEN", public.as_ref()),
             ("VESTIBULE_MANAGEMENT__LISTEN", management.as_ref()),
+            ("VESTIBULE_STORE__URL", store.as_ref()),
             ("VESTIBULE_STORE__MEMORY_LIMIT", "4GiB".as_ref()),
         ];
         command.arg("serve").envs(settings).stdout(Stdio::null());
@@ -110,12 +123,7 @@ impl Running {
 
     /// Seconds of processor time so far, in user and kernel mode.
     pub(crate) fn cpu(&self) -> Result<f64, Error> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name in parentheses may hold spaces; after it, user and system time are the 12th and 13th field.
-        let (_, fields) = stat.rsplit_once(')').ok_or("the kernel shows no times")?;
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        let ticks = |field: usize| fields.get(field).and_then(|text| text.parse::<f64>().ok()).ok_or("no processor time");
-        Ok((ticks(11)? + ticks(12)?) / TICKS)
+        cpu(self.child.id())
     }
 
     /// Resident memory in bytes.
@@ -130,6 +138,24 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Seconds of processor time of a process so far, in user and kernel mode.
+pub(crate) fn cpu(process: u32) -> Result<f64, Error> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name in parentheses may hold spaces; after it, user and system time are the 12th and 13th field.
+    let (_, fields) = stat.rsplit_once(')').ok_or("the kernel shows no times")?;
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let ticks = |field: usize| fields.get(field).and_then(|text| text.parse::<f64>().ok()).ok_or("no processor time");
+    Ok((ticks(11)? + ticks(12)?) / TICKS)
+}
+
+/// Moves a running process to one core, where the machine has more than one.
+pub(crate) fn pin(process: u32, core: usize) -> Result<(), Error> {
+    if std::thread::available_parallelism()?.get() > core {
+        Command::new("taskset").args(["-a", "-c", "-p", &core.to_string(), &process.to_string()]).output()?;
+    }
+    Ok(())
 }
 
 /// Resident memory of a process in bytes; `self` is this one.

@@ -1,6 +1,6 @@
 //! The parts that this program plays when it is started again, so that what is measured has a process of its own.
 
-use crate::{Error, load, memory, validate};
+use crate::{Error, load, memory, redis, reference, validate};
 use axum::{Router, http::StatusCode, routing::get};
 use std::time::Duration;
 
@@ -16,6 +16,13 @@ pub(crate) fn play(arguments: &[String]) -> Result<(), Error> {
         }
         ["validate", few, many, rounds] => validate::play(few.parse()?, many.parse()?, rounds.parse()?),
         ["memory", sessions] => runtime()?.block_on(memory::play(sessions.parse()?)),
+        ["reference", address, redis] => runtime()?.block_on(reference::serve(address, redis)),
+        ["create_redis", redis, milliseconds] => {
+            runtime()?.block_on(redis::create::play(redis, Duration::from_millis(milliseconds.parse()?)))
+        }
+        ["create_reference", redis, milliseconds] => {
+            runtime()?.block_on(reference::create(redis, Duration::from_millis(milliseconds.parse()?)))
+        }
         _ => Err("there is no such part".into()),
     }
 }

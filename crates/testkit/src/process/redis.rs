@@ -122,6 +122,12 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.program.lock().unwrap_or_else(PoisonError::into_inner).pid()
+    }
+
     /// Its port.
     #[must_use]
     pub fn port(&self) -> u16 {
