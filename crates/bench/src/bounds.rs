@@ -10,6 +10,10 @@ pub(crate) const FILL_BATCH: usize = 512;
 pub(crate) const MEMORY_LIMIT: usize = 4 << 30;
 /// Sessions that one user has, at most one here, under a cap that is never reached.
 pub(crate) const CAP: usize = 10;
+/// Longest rest of a session.
+pub(crate) const IDLE: Duration = Duration::from_secs(12 * 3_600);
+/// Time between two uses that are noted: longer than a run, whose figures are those of validation alone.
+pub(crate) const THROTTLE: Duration = Duration::from_secs(3_600);
 /// Longest wait for a process that was started.
 pub(crate) const START: Duration = Duration::from_secs(60);
 /// Time between two looks at a process that is starting; the resolution of its start time.

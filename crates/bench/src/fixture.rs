@@ -12,7 +12,7 @@ use vestibule::{
         command::{Cap, CreateSession},
     },
     sql::{SqliteOptions, SqliteRecord},
-    time::{Clock, Timestamp},
+    time::{Clock, Timestamp, millis},
     user::Context,
 };
 
@@ -60,7 +60,7 @@ pub(crate) fn session_of(ring: &KeyRing, tag: UserTag, user: usize) -> (SessionT
         created_at: now,
         last_seen_at: now,
         touches: 0,
-        idle_timeout_ms: 30 * 60_000,
+        idle_timeout_ms: millis(bounds::IDLE),
         expires_at: now.plus_ms(12 * 3_600_000),
         auth_time: now,
         mfa: false,

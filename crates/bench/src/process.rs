@@ -88,13 +88,15 @@ impl Running {
     pub(crate) fn server_with(folder: &Path, store: &str) -> Result<Self, Error> {
         let (public, management) = (free_address()?, free_address()?);
         let mut command = pinned(0, &server_program()?);
-        let settings: [(&str, &OsStr); 7] = [
+        let throttle = format!("{}s", bounds::THROTTLE.as_secs());
+        let settings: [(&str, &OsStr); 8] = [
             ("VESTIBULE_DATA_DIR", folder.as_os_str()),
             ("VESTIBULE_SECRET", fixture::SECRET.as_ref()),
             ("VESTIBULE_MANAGEMENT__KEY", fixture::KEY.as_ref()),
             ("VESTIBULE_PUBLIC__LISTEN", public.as_ref()),
             ("VESTIBULE_MANAGEMENT__LISTEN", management.as_ref()),
             ("VESTIBULE_STORE__URL", store.as_ref()),
+            ("VESTIBULE_SESSIONS__TOUCH_THROTTLE", throttle.as_ref()),
             ("VESTIBULE_STORE__MEMORY_LIMIT", "4GiB".as_ref()),
         ];
         command.arg("serve").envs(settings).stdout(Stdio::null());

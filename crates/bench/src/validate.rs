@@ -80,7 +80,9 @@ struct Filled {
 
 impl Filled {
     async fn new(count: usize) -> Result<Self, Error> {
-        let options = Options { memory_limit: bounds::MEMORY_LIMIT, ..Options::new(fixture::ring()?) };
+        let mut options = Options { memory_limit: bounds::MEMORY_LIMIT, ..Options::new(fixture::ring()?) };
+        options.policies.default.idle_timeout = bounds::IDLE;
+        options.policies.default.touch_throttle = bounds::THROTTLE;
         let sessions = Vestibule::open(options).await?.sessions;
         let mut tokens = Vec::with_capacity(count);
         for user in 0..count {
