@@ -2,7 +2,7 @@
 
 use super::support::DEADLINE;
 use std::fs;
-use vestibule_core::{fault::Fault, session::command::Selection};
+use vestibule_core::{bus::Bus, fault::Fault, session::command::Selection};
 use vestibule_redis::{RedisAddress, RedisNode, RedisOptions, RedisStore, RedisTls};
 use vestibule_testkit::{
     conformance::{Harness, Scene},
@@ -17,13 +17,17 @@ fn node(port: u16) -> RedisNode<'static> {
     RedisNode { host: "127.0.0.1", port, ..RedisNode::default() }
 }
 
-/// What the Redis of an address says to a store's whole life: begin, look, end.
+/// What the Redis of an address says to a store's whole life: begin, look, end; and to its bus.
 async fn works(address: RedisAddress) {
-    let scene = Scene::new(Harness::of(std::sync::Arc::new(store(address))));
+    let store = std::sync::Arc::new(store(address));
+    let bus = store.bus();
+    let scene = Scene::new(Harness::of(store));
     let ada = scene.person();
     let session = scene.login(&ada).await;
     assert!(scene.is_valid(&session).await);
     assert_eq!(scene.end(&ada, Selection::All { except: Vec::new() }).await, 1);
+    bus.join().await;
+    assert!(bus.is_connected());
 }
 
 async fn refusal(address: RedisAddress) -> String {
