@@ -67,13 +67,25 @@ impl Client {
         accept(self.send("POST", path, Some(body))?)
     }
 
+    /// `PATCH`, where a revision is given only of that one.
+    pub(super) fn patch(&self, path: &str, body: &Value, revision: Option<u64>) -> Result<Value, Failure> {
+        accept(self.send_of("PATCH", path, Some(body), revision)?)
+    }
+
     /// Sends a request and reads whatever is answered.
     ///
     /// # Errors
     /// Where nobody answers, or with something else than JSON.
     pub(super) fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
+        self.send_of(method, path, body, None)
+    }
+
+    fn send_of(&self, method: &str, path: &str, body: Option<&Value>, revision: Option<u64>) -> Result<Answer, Failure> {
         let request = http::Request::builder().method(method).uri(format!("{}{path}", self.url));
-        let request = request.header(http::header::AUTHORIZATION, self.authorization.clone());
+        let mut request = request.header(http::header::AUTHORIZATION, self.authorization.clone());
+        if let Some(revision) = revision {
+            request = request.header(http::header::IF_MATCH, format!("\"{revision}\""));
+        }
         let answer = match body {
             Some(body) => {
                 let request = request.header(http::header::CONTENT_TYPE, "application/json").body(body.to_string());

@@ -48,7 +48,8 @@ pub(crate) const DEFAULT_FILE: &str = include_str!("default.toml");
 pub(crate) type Environment = BTreeMap<String, String>;
 
 /// Variables with our prefix that belong to the command line and not to the server.
-const CLIENT_VARIABLES: [&str; 3] = ["VESTIBULE_KEY", "VESTIBULE_KEY_FILE", "VESTIBULE_URL"];
+const CLIENT_VARIABLES: [&str; 6] =
+    ["VESTIBULE_CODE", "VESTIBULE_CSRF_TOKEN", "VESTIBULE_KEY", "VESTIBULE_KEY_FILE", "VESTIBULE_TOKEN", "VESTIBULE_URL"];
 const PREFIX: &str = "VESTIBULE_";
 
 /// Where settings come from. Later fields override earlier ones.

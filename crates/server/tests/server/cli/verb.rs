@@ -1,6 +1,6 @@
 //! Each command does what it says.
 
-use super::{finish, json, server, stdout, text};
+use super::{finish, json, run, server, stderr, stdout, text};
 
 fn member<'a>(value: &'a serde_json::Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {value}"))
@@ -25,6 +25,48 @@ fn a_session_is_started_checked_turned_and_ended() {
     assert_eq!(json(&server, &["sessions", "end", id]), serde_json::json!({}));
     let refused = finish(server.command().args(["sessions", "validate", "-", "--json"]), member(&rotated, "/token"));
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+}
+
+#[test]
+fn a_session_is_changed() {
+    let server = server();
+    let created = json(&server, &["sessions", "create", "--user", "u1", "--role", "admin", "--data", r#"{"a":1,"b":2}"#]);
+    let id = member(&created, "/session/id");
+    let changed =
+        json(&server, &["sessions", "patch", id, "--data", r#"{"a":null,"c":3}"#, "--role", "editor", "--role", "author"]);
+    assert_eq!(changed["session"]["data"], serde_json::json!({"b": 2, "c": 3}));
+    assert_eq!(changed["session"]["roles"], serde_json::json!(["editor", "author"]));
+    let revision = changed["session"]["revision"].to_string();
+    let none = json(&server, &["sessions", "patch", id, "--no-roles", "--data", r#"{"d":4}"#, "--revision", &revision]);
+    assert_eq!((&none["session"]["roles"], &none["session"]["data"]["d"]), (&serde_json::json!([]), &serde_json::json!(4)));
+    let late = run(&server, &["sessions", "patch", id, "--data", "{}", "--revision", &revision]);
+    assert!(late.status.code() == Some(1) && stderr(&late).contains("version_conflict"), "{late:?}");
+    let nothing = run(&server, &["sessions", "patch", id]);
+    assert!(nothing.status.code() == Some(1) && stderr(&nothing).contains("nothing to change"), "{nothing:?}");
+
+    let stepped = json(&server, &["sessions", "step-up", id, "--mfa", "--amr", "otp"]);
+    assert_eq!(stepped["session"]["mfa"], true);
+    assert_ne!(member(&stepped, "/token"), member(&created, "/token"));
+    assert!(text(&server, &["sessions", "activity", id, "opened invoice 7"]).contains(id));
+    let noted = json(&server, &["sessions", "get", id]);
+    assert!(noted["session"]["activity"].to_string().contains("opened invoice 7"), "{noted}");
+}
+
+#[test]
+fn a_session_has_children() {
+    let server = server();
+    let created = json(&server, &["sessions", "create", "--user", "u1"]);
+    let id = member(&created, "/session/id");
+    let share = json(&server, &["sessions", "share", id, "--scope", "orders:read", "--ttl", "5m", "--label", "for Bert"]);
+    assert_eq!((member(&share, "/session/parent_id"), member(&share, "/session/label")), (id, "for Bert"));
+    let handed = json(&server, &["sessions", "handoff", id, "--ttl", "30s"]);
+    let code = member(&handed, "/code");
+    let argued = run(&server, &["sessions", "redeem", code]);
+    assert!(argued.status.code() == Some(1) && !stderr(&argued).contains(code), "{argued:?}");
+    let redeemed = finish(server.command().args(["sessions", "redeem", "-", "--json"]), &format!("{code}\n"));
+    assert!(stdout(&redeemed).contains("\"u1\""), "{redeemed:?}");
+    let again = finish(server.command().args(["sessions", "redeem"]).env("VESTIBULE_CODE", code), "");
+    assert!(again.status.code() == Some(1) && stderr(&again).contains("handoff_invalid"), "{again:?}");
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! `vestibule sessions`
 
+mod change;
+mod child;
+
 use super::{
     client::{Client, encoded, query},
     failure::Failure,
@@ -45,6 +48,29 @@ pub(super) enum Command {
         #[arg(long, value_name = "DURATION")]
         ttl: Option<String>,
     },
+    /// Change a session's data, roles or profile
+    Patch(change::Patch),
+    /// Note that the user has proved again who they are, and give the session a new token
+    StepUp(change::StepUp),
+    /// Note what the user does
+    Activity {
+        /// The session's id (ses_...)
+        id: String,
+        /// What it is, in a few words
+        activity: String,
+    },
+    /// Start a child session that may do less, and print its token
+    Share(child::Share),
+    /// Make a code that starts the same user's session elsewhere, once
+    Handoff {
+        /// The session's id (ses_...)
+        id: String,
+        /// How long the code is good, e.g. 1m
+        #[arg(long, value_name = "DURATION")]
+        ttl: Option<String>,
+    },
+    /// Exchange a hand-off code for a session, and print its token
+    Redeem(child::Redeem),
     /// End one session; one that has ended already is fine
     End {
         /// The session's id (ses_...)
@@ -139,6 +165,18 @@ impl Command {
             Self::Validate(validate) => show(&client.post("/v1/sessions/validate", &validate.body()?)?, output),
             Self::Rotate { id } => issued(&client.post(&format!("{}/rotate", path(&id)), &json!({}))?, output),
             Self::Extend { id, ttl } => show(&client.post(&format!("{}/extend", path(&id)), &given([("ttl", ttl)]))?, output),
+            Self::Patch(patch) => patch.run(client, output),
+            Self::StepUp(step_up) => step_up.run(client, output),
+            Self::Activity { id, activity } => {
+                let answer = client.post(&format!("{}/activity", path(&id)), &json!({ "activity": activity }))?;
+                output.done(&answer, &format!("noted for {id}"))
+            }
+            Self::Share(share) => share.run(client, output),
+            Self::Handoff { id, ttl } => {
+                let answer = client.post(&format!("{}/handoff", path(&id)), &given([("ttl", ttl)]))?;
+                output.object(&answer, &answer)
+            }
+            Self::Redeem(redeem) => issued(&client.post("/v1/sessions/redeem", &redeem.body()?)?, output),
             Self::End { id } => output.done(&client.delete(&path(&id))?, &format!("ended {id}")),
             Self::Revoke(revoke) => revoke.run(client, output),
         }?;
@@ -169,6 +207,26 @@ fn given<const N: usize>(members: [(&str, Option<String>); N]) -> Value {
     members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::String(value?)))).collect::<Map<_, _>>().into()
 }
 
+/// The text of `--data`.
+fn data_of(text: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text).map_err(|error| Failure::usage(format!("--data is no JSON: {error}")))
+}
+
+/// A secret from standard input, where `-` says so, or from a variable. Never an argument, which others can read.
+fn secret_input(source: Option<&str>, what: &str, variable: &str) -> Result<String, Failure> {
+    let hint = format!("give `-` and pipe it in, or set {variable}");
+    let text = match source {
+        Some("-") => {
+            let mut text = String::new();
+            std::io::stdin().take(INPUT_BYTES).read_to_string(&mut text)?;
+            text
+        }
+        Some(_) => return Err(Failure::usage(format!("a {what} among the arguments can be read by others: {hint}"))),
+        None => std::env::var(variable).map_err(|_| Failure::usage(format!("no {what}: {hint}")))?,
+    };
+    Ok(text.trim().to_owned())
+}
+
 impl Create {
     fn body(self) -> Result<Value, Failure> {
         let mut body = given([
@@ -183,8 +241,7 @@ impl Create {
             body["roles"] = json!(self.roles);
         }
         if let Some(data) = self.data {
-            body["data"] =
-                serde_json::from_str(&data).map_err(|error| Failure::usage(format!("--data is no JSON: {error}")))?;
+            body["data"] = data_of(&data)?;
         }
         for (name, set) in [("mfa", self.mfa), ("remember", self.remember)] {
             if set {
@@ -197,21 +254,8 @@ impl Create {
 
 impl Validate {
     fn body(self) -> Result<Value, Failure> {
-        let token = match self.source.as_deref() {
-            Some("-") => {
-                let mut text = String::new();
-                std::io::stdin().take(INPUT_BYTES).read_to_string(&mut text)?;
-                text
-            }
-            Some(_) => {
-                let text = "a token among the arguments can be read by others: give `-` and pipe it in, or set VESTIBULE_TOKEN";
-                return Err(Failure::usage(text));
-            }
-            None => std::env::var("VESTIBULE_TOKEN")
-                .map_err(|_| Failure::usage("no token: give `-` and pipe it in, or set VESTIBULE_TOKEN"))?,
-        };
         Ok(given([
-            ("token", Some(token.trim().to_owned())),
+            ("token", Some(secret_input(self.source.as_deref(), "token", "VESTIBULE_TOKEN")?)),
             ("csrf_token", std::env::var("VESTIBULE_CSRF_TOKEN").ok()),
             ("method", self.method),
             ("ip", self.ip),
