@@ -321,7 +321,7 @@ fn in_memory(options: &Options) -> Stores {
 #[cfg(all(feature = "redis", feature = "postgres"))]
 async fn on_both(options: &Options, address: vestibule_redis::RedisAddress, url: &str) -> Result<Stores, OpenError> {
     use vestibule_redis::{RedisOptions, RedisState};
-    let record = vestibule_sql::PostgresRecord::open(url, vestibule_sql::PostgresOptions::default()).await;
+    let record = vestibule_sql::PostgresRecord::open(url, shared(options)).await;
     let record = Arc::new(record.map_err(OpenError::Database)?);
     // The record answers in the state's place, so the state may not use up the time for it.
     let (deadline, clock) = (options.deadline.min(STATE_DEADLINE), options.clock.clone());
@@ -337,6 +337,13 @@ async fn on_both(options: &Options, address: vestibule_redis::RedisAddress, url:
     let durable = Durable::on(bus, record.clone(), state.clone(), options.deadline);
     durable.follow();
     Ok(Stores { store_server: Some(state), record_server: Some(record.clone()), ..joined(record, durable) })
+}
+
+/// How a database is kept that other processes may use too. Its bound of a read only cuts off what no caller waits for.
+#[cfg(feature = "postgres")]
+fn shared(options: &Options) -> vestibule_sql::PostgresOptions {
+    let shared = vestibule_sql::PostgresOptions::default();
+    vestibule_sql::PostgresOptions { read_timeout: shared.read_timeout.max(options.deadline), ..shared }
 }
 
 #[cfg(all(feature = "redis", not(feature = "postgres")))]
@@ -385,9 +392,8 @@ fn on_sqlite(_: &Options, _: &std::path::Path) -> Result<Stores, OpenError> {
 
 #[cfg(feature = "postgres")]
 async fn on_postgres(options: &Options, url: &str) -> Result<Stores, OpenError> {
-    let shared = vestibule_sql::PostgresOptions::default();
     // Every use of a session is known here, so none can be on its way from another node.
-    let alone = vestibule_sql::PostgresOptions { exclusive: true, idle_slack: Duration::ZERO, ..shared };
+    let alone = vestibule_sql::PostgresOptions { exclusive: true, idle_slack: Duration::ZERO, ..shared(options) };
     let record = Arc::new(vestibule_sql::PostgresRecord::open(url, alone).await.map_err(OpenError::Database)?);
     Ok(Stores { record_server: Some(record.clone()), ..over(options, record) })
 }

@@ -14,7 +14,7 @@ use vestibule_core::{
 };
 use vestibule_redis::{AddressError, RedisAddress, RedisOptions, RedisStore};
 use vestibule_testkit::{
-    bounds::START,
+    bounds::{POLL, START},
     conformance::{Harness, Scene},
     process::{FaultProxy, Redis, Relay, free_port, wait_for},
 };
@@ -117,9 +117,12 @@ async fn a_server_that_comes_back_is_found_again() {
     assert!(matches!(lost, Err(Fault::Unavailable(_))), "{lost:?}");
     server.restart();
     // It lost everything, and says so: nothing is valid, and nothing stands in the way of a new session.
-    while try_login(&scene).await.is_err() {
-        tokio::task::yield_now().await;
-    }
+    let back = async {
+        while try_login(&scene).await.is_err() {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    assert!(tokio::time::timeout(START, back).await.is_ok(), "the server is not found again");
     assert!(!scene.is_valid(&session).await);
 }
 

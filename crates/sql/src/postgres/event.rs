@@ -8,7 +8,7 @@ use crate::{
 use sqlx::{PgPool, Row, postgres::PgRow};
 use vestibule_core::{
     Answer,
-    bounds::PAGE_LIMIT,
+    bounds::STORE_PAGE,
     event::{Event, EventQuery, EventStore},
     id::{EventId, SessionId, UserId, UserTag},
     time::Timestamp,
@@ -65,7 +65,7 @@ async fn query(pool: &PgPool, query: &EventQuery) -> Result<Vec<Event>, Trouble>
         .bind(int(until.millis()))
         .bind(query.kinds.is_empty())
         .bind(query.kinds.iter().map(|kind| kind.as_str().to_owned()).collect::<Vec<_>>())
-        .bind(limit(query.limit.min(PAGE_LIMIT)))
+        .bind(limit(query.limit.min(STORE_PAGE)))
         .fetch_all(pool)
         .await?;
     rows.iter().map(event).collect()

@@ -75,6 +75,7 @@ pub struct PostgresRecord {
     pool: PgPool,
     writers: Writers,
     lock: Option<Lock>,
+    read_timeout: Duration,
     idle_slack_ms: u64,
     /// Where the walk over users without anything goes on.
     forget_users_after: AtomicI64,
@@ -94,7 +95,8 @@ impl PostgresRecord {
         let pool = connector.pool(&options)?;
         let idle_slack_ms = millis(options.idle_slack);
         let writers = Writers::start(&connector, options.writers.clamp(1, bounds::POSTGRES_WRITERS), idle_slack_ms);
-        Ok(Self { pool, writers, lock, idle_slack_ms, forget_users_after: AtomicI64::new(0) })
+        let read_timeout = options.read_timeout;
+        Ok(Self { pool, writers, lock, read_timeout, idle_slack_ms, forget_users_after: AtomicI64::new(0) })
     }
 }
 

@@ -16,12 +16,16 @@ use vestibule_core::{
 };
 
 impl PostgresRecord {
-    /// A read by one statement: a caller who goes away leaves nothing behind but a connection to be cleaned by the pool.
+    /// A read by one statement, within the time that a read may take: a caller who goes away leaves nothing behind but a
+    /// connection to be cleaned by the pool.
     pub(super) fn read<'a, T: Send + 'a>(
         &'a self,
         read: impl Future<Output = Result<T, Trouble>> + Send + 'a,
     ) -> Answer<'a, T> {
-        Box::pin(async move { read.await.map_err(Trouble::into_fault) })
+        Box::pin(async move {
+            let read = tokio::time::timeout(self.read_timeout, read).await;
+            read.map_err(|_| Fault::Timeout)?.map_err(Trouble::into_fault)
+        })
     }
 
     /// Something rare that writes, in a task of its own: it ends even if the caller goes away.

@@ -110,10 +110,11 @@ impl Writer {
         }
     }
 
-    /// Runs a batch; once more where another node was faster, because then nothing of it was committed.
+    /// Runs a batch; once more where another node was faster or the connection had died at rest, because then nothing of it was
+    /// committed.
     async fn decide(&mut self, inputs: Vec<Input>) -> Result<Vec<Output>, Fault> {
         match self.attempt(inputs.clone()).await {
-            Err(Failed { overtaken: true, .. }) => self.attempt(inputs).await.map_err(|failed| failed.fault),
+            Err(Failed { may_repeat: true, .. }) => self.attempt(inputs).await.map_err(|failed| failed.fault),
             result => result.map_err(|failed| failed.fault),
         }
     }
@@ -129,7 +130,7 @@ impl Writer {
         let transaction = transact(&mut connection, inputs, self.idle_slack_ms, self.slot);
         let done = match tokio::time::timeout(bounds::BATCH_TIMEOUT, transaction).await {
             Ok(done) => done?,
-            Err(_) => return Err(Failed { fault: Fault::Timeout, overtaken: false }),
+            Err(_) => return Err(Failed { fault: Fault::Timeout, may_repeat: false }),
         };
         self.connection = Some(connection);
         self.marks |= done.marks;
@@ -163,13 +164,24 @@ impl Writer {
 
 struct Failed {
     fault: Fault,
-    overtaken: bool,
+    /// Nothing was committed, and a second try may do better.
+    may_repeat: bool,
 }
 
 impl Failed {
+    /// Nothing was sent yet. A connection that the server has closed since its last use is noticed here, and is no news.
+    fn before_begin(trouble: &Trouble) -> Self {
+        Self { fault: trouble.fault(), may_repeat: true }
+    }
+
     fn before_commit(trouble: Trouble) -> Self {
-        let overtaken = trouble.is_overtaken();
-        Self { fault: trouble.into_fault(), overtaken }
+        let may_repeat = trouble.is_overtaken();
+        Self { fault: trouble.into_fault(), may_repeat }
+    }
+
+    fn at_commit(trouble: Trouble) -> Self {
+        let may_repeat = trouble.is_overtaken();
+        Self { fault: trouble.into_commit_fault(), may_repeat }
     }
 }
 
@@ -179,13 +191,9 @@ struct Done {
 }
 
 async fn transact(connection: &mut PgConnection, inputs: Vec<Input>, idle_slack_ms: u64, slot: i16) -> Result<Done, Failed> {
-    let mut transaction = connection.begin().await.map_err(|error| Failed::before_commit(error.into()))?;
+    let mut transaction = connection.begin().await.map_err(|error| Failed::before_begin(&error.into()))?;
     let done = run(&mut transaction, inputs, idle_slack_ms, slot).await.map_err(Failed::before_commit)?;
-    transaction.commit().await.map_err(|error| {
-        let trouble = Trouble::from(error);
-        let overtaken = trouble.is_overtaken();
-        Failed { fault: trouble.into_commit_fault(), overtaken }
-    })?;
+    transaction.commit().await.map_err(|error| Failed::at_commit(error.into()))?;
     Ok(done)
 }
 

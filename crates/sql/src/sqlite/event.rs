@@ -12,7 +12,7 @@ use rusqlite::{Row, Transaction, named_params, params, types::ValueRef};
 use std::net::IpAddr;
 use vestibule_core::{
     Answer,
-    bounds::PAGE_LIMIT,
+    bounds::STORE_PAGE,
     event::{Event, EventQuery, EventStore},
     id::{EventId, SessionId, UserId, UserTag},
     time::Timestamp,
@@ -134,7 +134,7 @@ fn query(transaction: &Transaction<'_>, query: &EventQuery) -> Result<Vec<Event>
         ":until": int(until.millis()),
         ":any_kind": query.kinds.is_empty(),
         ":kinds": load::values(query.kinds.iter().map(|kind| kind.as_str().to_owned())),
-        ":limit": limit(query.limit.min(PAGE_LIMIT)),
+        ":limit": limit(query.limit.min(STORE_PAGE)),
     })?;
     let mut events = Vec::new();
     while let Some(row) = rows.next()? {

@@ -4,7 +4,7 @@ use super::Database;
 use crate::scene::{START, create, created, tag};
 use vestibule_core::{fault::Fault, record::Record};
 use vestibule_sql::{PostgresOptions, PostgresRecord};
-use vestibule_testkit::bounds::START as START_BOUND;
+use vestibule_testkit::bounds::{POLL, START as START_BOUND};
 
 fn alone() -> PostgresOptions {
     PostgresOptions { exclusive: true, ..PostgresOptions::default() }
@@ -18,11 +18,12 @@ async fn a_second_process_is_refused_until_the_first_is_gone() {
     assert!(matches!(&refused, Fault::Misconfigured(text) if text.contains("REDIS_URL")), "{refused:?}");
     drop(first);
     // The server notices the end of a connection a moment later.
-    let mut again = PostgresRecord::open(&database.url, alone()).await;
-    while again.is_err() {
-        tokio::task::yield_now().await;
-        again = PostgresRecord::open(&database.url, alone()).await;
-    }
+    let opens = async {
+        while PostgresRecord::open(&database.url, alone()).await.is_err() {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    assert!(tokio::time::timeout(START_BOUND, opens).await.is_ok(), "the lock outlives its process");
 }
 
 /// A dump that is restored where fewer transactions were counted: the log goes on above what it holds.
@@ -40,7 +41,7 @@ async fn the_change_log_goes_forward_after_a_restore() {
     // Reads are dated before the oldest open transaction of the whole server, which may be another test's.
     let forward = async {
         while node.load(tag(1)).await.sequence <= before {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(POLL).await;
         }
     };
     assert!(tokio::time::timeout(START_BOUND, forward).await.is_ok(), "reads stay behind the log");

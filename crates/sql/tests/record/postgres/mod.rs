@@ -12,7 +12,7 @@ use vestibule_core::{
     user::command::{Command, Outcome},
 };
 use vestibule_sql::{PostgresOptions, PostgresRecord};
-use vestibule_testkit::process::Postgres;
+use vestibule_testkit::{bounds::START, process::Postgres};
 
 use crate::scene::request;
 
@@ -52,7 +52,8 @@ impl Database {
 
     /// A node of its own.
     async fn node(&self) -> Node {
-        self.node_with(PostgresOptions::default()).await
+        // A busy machine may hold a read up. What is tested is not the deadline, unless a test sets it.
+        self.node_with(PostgresOptions { read_timeout: START, ..PostgresOptions::default() }).await
     }
 
     async fn node_with(&self, options: PostgresOptions) -> Node {

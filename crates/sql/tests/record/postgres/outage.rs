@@ -6,9 +6,15 @@ use std::{
     collections::HashSet,
     sync::Arc,
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 use tokio::sync::Mutex;
 use vestibule_core::{fault::Fault, id::SessionId, record::Record, session::command::CreateOutcome, user::command::Outcome};
+use vestibule_sql::PostgresOptions;
+use vestibule_testkit::{
+    bounds::{POLL, START as START_BOUND},
+    process::wait_for,
+};
 
 const KILLS: usize = 5;
 const CALLERS: u8 = 8;
@@ -43,6 +49,8 @@ async fn what_was_acknowledged_survives_the_death_of_the_database() {
                         Ok(other) => panic!("{other:?}"),
                         Err(Fault::Unavailable(_) | Fault::Timeout) => {
                             acknowledged.lock().await.faults += 1;
+                            // A refusal is immediate, and callers that ask again at once would leave the machine no time.
+                            tokio::time::sleep(POLL).await;
                             continue;
                         }
                         Err(fault) => panic!("an outage is no {fault:?}"),
@@ -60,9 +68,12 @@ async fn what_was_acknowledged_survives_the_death_of_the_database() {
         .collect();
     for _ in 0..KILLS {
         let reached = acknowledged.lock().await.created.len() + 50;
-        while acknowledged.lock().await.created.len() < reached {
-            tokio::task::yield_now().await;
-        }
+        let going_on = async {
+            while acknowledged.lock().await.created.len() < reached {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        assert!(tokio::time::timeout(START_BOUND, going_on).await.is_ok(), "nothing is created any more");
         let database = database.clone();
         tokio::task::spawn_blocking(move || {
             database.server.kill();
@@ -87,4 +98,39 @@ async fn what_was_acknowledged_survives_the_death_of_the_database() {
     for id in &acknowledged.ended {
         assert!(!live.contains(id), "{id} ended and is back");
     }
+}
+
+/// A connection that died at rest is replaced before anything is asked of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_write_after_a_restart_succeeds() {
+    let database = Arc::new(Database::alone().await);
+    let node = database.node().await;
+    assert!(node.0.decide(vec![create(START, tag(1))]).await.is_ok());
+    let server = database.clone();
+    let restart = move || {
+        server.server.kill();
+        server.server.restart();
+    };
+    tokio::task::spawn_blocking(restart).await.expect("the fixture does not panic");
+    let first = node.0.decide(vec![create(START.plus_ms(1), tag(1))]).await;
+    assert!(first.is_ok(), "{first:?}");
+    assert_eq!(node.load(tag(1)).await.user.live.len(), 2);
+}
+
+/// A read that has to wait for somebody's lock gives up when its time is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_takes_no_longer_than_it_may() {
+    let database = Arc::new(Database::new().await);
+    let options = PostgresOptions { read_timeout: Duration::from_millis(200), ..PostgresOptions::default() };
+    let node = database.node_with(options).await;
+    let holder = database.clone();
+    let hold = "BEGIN; LOCK TABLE vestibule_users IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(5)";
+    let holding = std::thread::spawn(move || holder.sql(hold));
+    let holders =
+        "SELECT pid FROM pg_locks WHERE granted AND mode = 'AccessExclusiveLock' AND relation = 'vestibule_users'::regclass";
+    tokio::task::block_in_place(|| {
+        wait_for(START_BOUND, || Some(database.sql(holders)).filter(|pid| !pid.is_empty())).expect("the table is locked")
+    });
+    assert_eq!(node.0.load_user(tag(1)).await.err(), Some(Fault::Timeout));
+    holding.join().expect("the fixture does not panic");
 }
