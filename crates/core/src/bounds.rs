@@ -41,6 +41,8 @@ pub const EVENT_QUEUE: usize = 8_192;
 pub const COALESCE_KEYS: usize = 65_536;
 /// Largest page of any list.
 pub const PAGE_LIMIT: usize = 1_000;
+/// Largest page that a store gives: one entry more than a caller sees tells that there is another page.
+pub const STORE_PAGE: usize = PAGE_LIMIT + 1;
 /// Page size where the caller names none.
 pub const PAGE_DEFAULT: usize = 100;
 /// Touches that wait for the record at most; above it the oldest batch is flushed by the caller.

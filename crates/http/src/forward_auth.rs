@@ -11,6 +11,7 @@
 
 mod answer;
 mod judge;
+mod log;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -79,6 +80,15 @@ enum Endpoint {
 }
 
 impl Endpoint {
+    /// Its path as the log names it.
+    fn route(self) -> &'static str {
+        match self {
+            Self::ForwardAuth => FORWARD_AUTH,
+            Self::AuthRequest => AUTH_REQUEST,
+            Self::ExtAuthz => "/ext-authz/{path}",
+        }
+    }
+
     fn of(path: &str) -> Option<Self> {
         match path {
             FORWARD_AUTH => Some(Self::ForwardAuth),
@@ -147,7 +157,11 @@ impl Shared {
                 problem::stamp(problem.into_response(), request_id.as_str())
             }
         };
-        self.seconds.record(started.elapsed());
+        let took = started.elapsed();
+        self.seconds.record(took);
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            log::line(endpoint, request, &response, took, request_id.as_str());
+        }
         response
     }
 

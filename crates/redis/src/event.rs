@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use vestibule_core::{
     Answer,
-    bounds::{MEMORY_EVENTS, PAGE_LIMIT},
+    bounds::{MEMORY_EVENTS, STORE_PAGE},
     event::{Event, EventQuery, EventStore},
     fault::Fault,
     id::{EventId, Home, SessionId, UserId, UserTag},
@@ -145,7 +145,7 @@ impl RedisStore {
     }
 
     async fn newest(&self, query: &EventQuery) -> Result<Vec<Event>, Fault> {
-        let limit = query.limit.min(PAGE_LIMIT);
+        let limit = query.limit.min(STORE_PAGE);
         let mut page = Page { query, limit, newest: BTreeMap::new() };
         if limit == 0 {
             return Ok(Vec::new());

@@ -129,7 +129,7 @@ pub struct EventQuery {
     pub until: Option<Timestamp>,
     /// Only events older than this one: the last id of the page before.
     pub before: Option<EventId>,
-    /// Page size, at most [`crate::bounds::PAGE_LIMIT`].
+    /// Page size, at most [`crate::bounds::STORE_PAGE`].
     pub limit: usize,
 }
 

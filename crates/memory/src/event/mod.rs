@@ -8,7 +8,7 @@ use crate::{MemoryStore, store::HomeShard};
 use std::collections::BTreeMap;
 use vestibule_core::{
     Answer,
-    bounds::{MEMORY_SYSTEM_EVENTS, PAGE_LIMIT},
+    bounds::{MEMORY_SYSTEM_EVENTS, STORE_PAGE},
     event::{Event, EventQuery, EventStore},
     id::{EventId, UserTag},
     time::Timestamp,
@@ -95,7 +95,7 @@ impl EventStore for MemoryStore {
 
     fn query(&self, query: EventQuery) -> Answer<'_, Vec<Event>> {
         Box::pin(async move {
-            let limit = query.limit.min(PAGE_LIMIT);
+            let limit = query.limit.min(STORE_PAGE);
             let mut page = Page { query: &query, limit, newest: BTreeMap::new() };
             if limit == 0 {
                 return Ok(Vec::new());

@@ -48,11 +48,13 @@ pub(super) async fn of_user(
 }
 
 async fn page(server: &Server, tag: Option<UserTag>, asked: &Asked) -> Result<Response, Problem> {
-    let query = query(server, tag, asked)?;
+    let mut query = query(server, tag, asked)?;
     let limit = query.limit;
-    let events = server.vestibule.events.query(query).await.map_err(unavailable)?;
-    // A full page may be the last one; the next is empty then.
-    let next = events.last().filter(|_| events.len() == limit).map(|last| last.id.to_string());
+    query.limit += 1;
+    let mut events = server.vestibule.events.query(query).await.map_err(unavailable)?;
+    let has_more = events.len() > limit;
+    events.truncate(limit);
+    let next = events.last().filter(|_| has_more).map(|last| last.id.to_string());
     let mut body = json!({"events": events});
     if let Some(next) = next {
         body["next_cursor"] = next.into();

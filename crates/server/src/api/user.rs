@@ -114,9 +114,10 @@ async fn history(
     let limit = page_size(page.limit.as_deref(), PAGE_DEFAULT)?;
     let before = page.position()?.map(|position| (position.0, position.id()));
     let service = &server.vestibule.sessions;
-    let past = service.history(&user, before, limit).await.map_err(unavailable)?;
-    // A full page may be the last one; the next is empty then.
-    let last = past.last().filter(|_| past.len() == limit);
+    let mut past = service.history(&user, before, limit + 1).await.map_err(unavailable)?;
+    let has_more = past.len() > limit;
+    past.truncate(limit);
+    let last = past.last().filter(|_| has_more);
     let next_cursor = last.and_then(|last| Some(Position::new(last.ended()?.at, last.id()).cursor()));
     let shown = past.iter().map(|packed| {
         let (session, ended) = (service.open(packed.unpack())?.into(), packed.ended());

@@ -139,7 +139,7 @@ impl Sessions {
         before: Option<(Timestamp, SessionId)>,
         limit: usize,
     ) -> Result<Vec<PackedSession>, Fault> {
-        self.store.history(self.tag(user), before, limit.min(bounds::PAGE_LIMIT)).await
+        self.store.history(self.tag(user), before, limit.min(bounds::STORE_PAGE)).await
     }
 
     /// The figures of one user.

@@ -232,6 +232,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation::new("delete", "/auth/sessions/{id}", Guard::Cookie, "End one of one's own sessions", (204, "")),
     Operation::new("get", "/forward-auth", Guard::Cookie, "Judge a proxied request", (200, "")).asks(&["mfa", "role"]),
     Operation::new("get", "/auth-request", Guard::Cookie, "Judge a proxied request", (200, "")).asks(&["mfa", "role"]),
+    Operation::new("get", "/ext-authz/{path}", Guard::Cookie, "Judge a request that Envoy proxies, of any method", (200, "")),
     Operation::new("get", "/livez", Guard::Open, "Whether the process lives", (200, "")),
     Operation::new("get", "/readyz", Guard::Open, "Whether the server takes requests", (200, "")),
     Operation::new("get", "/startupz", Guard::Open, "Whether the server has started", (200, "")),

@@ -49,9 +49,10 @@ struct FilterBody {
 }
 
 impl FilterBody {
+    /// Whether it says whom it means. Exceptions alone mean everybody else.
     fn is_empty(&self) -> bool {
-        let Self { user_id, device_id, ip, created_before, except } = self;
-        user_id.is_none() && device_id.is_none() && ip.is_none() && created_before.is_none() && except.is_empty()
+        let Self { user_id, device_id, ip, created_before, except: _ } = self;
+        user_id.is_none() && device_id.is_none() && ip.is_none() && created_before.is_none()
     }
 }
 
@@ -61,7 +62,7 @@ pub(super) async fn revoke(
     StrictJson(body): StrictJson<RevokeBody>,
 ) -> Result<Response, Problem> {
     if body.filter.is_empty() {
-        return Err(Problem::invalid_field("filter", "needs at least one condition: an empty filter would match everybody"));
+        return Err(Problem::invalid_field("filter", "needs at least one condition beside `except`: it would match everybody"));
     }
     let FilterBody { user_id, device_id, ip, created_before, except } = body.filter;
     let filter = Filter { device_id, ip: ip.map(canonical), created_before, except };

@@ -43,8 +43,31 @@ fn counts_of_revokes_are_what_turned_invalid() {
     let _ = validate(&server, &issued[1]["token"]).expect(401);
     let rest = send(&server, "/v1/sessions/revoke", &json!({"filter": {"user_id": "alice"}})).expect(200).json();
     assert_eq!((&rest["matched"], &rest["revoked"]), (&json!(1), &json!(1)));
-    let empty = send(&server, "/v1/sessions/revoke", &json!({"filter": {}})).expect(422);
-    assert_eq!(empty.json()["field"], "filter");
+    // Exceptions alone would mean everybody else.
+    for filter in [json!({}), json!({"except": [issued[0]["session"]["id"]]})] {
+        let empty = send(&server, "/v1/sessions/revoke", &json!({ "filter": filter })).expect(422);
+        assert_eq!(empty.json()["field"], "filter");
+    }
+}
+
+/// A cursor leads to something.
+#[test]
+fn a_full_last_page_is_the_last() {
+    let server = server();
+    for _ in 0..4 {
+        let _ = create(&server, "alice");
+    }
+    let _ = ask(&server, delete("/v1/users/alice/sessions")).expect(200);
+    for (list, member) in
+        [("/v1/users/alice/history?limit=2", "sessions"), ("/v1/users/alice/events?type=session.created&limit=2", "events")]
+    {
+        let first = ask(&server, get(list)).expect(200).json();
+        let cursor = first["next_cursor"].as_str().expect("a cursor");
+        let last = ask(&server, get(&format!("{list}&cursor={cursor}"))).expect(200).json();
+        let count = |page: &serde_json::Value| page[member].as_array().map(Vec::len);
+        assert_eq!((count(&first), count(&last)), (Some(2), Some(2)), "{list}");
+        assert!(last.get("next_cursor").is_none(), "{last}");
+    }
 }
 
 // S13

@@ -1,7 +1,10 @@
 //! What is logged, and what never is.
 
 use serde_json::{Value, json};
-use vestibule_testkit::process::{Server, ServerOptions, get, post};
+use vestibule_testkit::{
+    bounds::START,
+    process::{Server, ServerOptions, get, post, wait_for},
+};
 
 fn lines(server: &Server) -> Vec<String> {
     server.stderr().lines().map(ToOwned::to_owned).collect()
@@ -64,4 +67,21 @@ fn no_log_holds_a_secret() {
 fn warnings_of_the_configuration_are_logged() {
     let server = Server::start(ServerOptions::default().env("VESTIBULE_COOKIE__DOMAIN", "example.com"));
     assert!(server.stderr().contains("WARN"), "{}", server.stderr());
+}
+
+/// What a proxy asks is logged as any request is, and holds nothing of the original one that may be a credential.
+#[test]
+fn what_a_proxy_asks_stands_in_the_log() {
+    let server = Server::start(ServerOptions::default().env("VESTIBULE_LOG__LEVEL", "debug"));
+    let asked = get("/auth-request").cookie("vestibule_dev", "vs_nobodys").header("User-Agent", "a browser");
+    let asked = asked.header("X-Original-Method", "GET").header("X-Original-Uri", "/private?token=theirs");
+    let asked = asked.header("X-Original-Proto", "https").header("X-Original-Host", "app.example");
+    let answer = asked.send(&server.public).expect(401);
+    let id = answer.header("x-request-id").expect("a request id").to_owned();
+    let line = wait_for(START, || lines(&server).into_iter().find(|line| line.contains(&id) && line.contains("request")));
+    let line = line.unwrap_or_else(|| panic!("{}", server.stderr()));
+    for part in ["/auth-request", "401", "unauthenticated", "a browser", "127.0.0.1"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(!server.stderr().contains("theirs") && !server.stderr().contains("vs_nobodys"), "{}", server.stderr());
 }
