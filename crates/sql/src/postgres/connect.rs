@@ -54,7 +54,8 @@ impl Connector {
     pub(super) fn pool(&self, options: &PostgresOptions) -> Result<PgPool, Fault> {
         Ok(PgPoolOptions::new()
             .max_connections(options.readers.max(1))
-            .acquire_timeout(options.read_timeout)
+            // Nobody answers where no connection can be made; callers are told before all their time is gone.
+            .acquire_timeout(options.read_timeout.min(options.connect_timeout))
             // A read on a dead connection fails and the next one gets a fresh one; asking before each read is a round trip more.
             .test_before_acquire(false)
             .connect_lazy_with(self.options.clone()))
