@@ -24,6 +24,7 @@ usage: cargo xtask <command>
   tidy [--fix-requirements]      rules about the sources: imports, requirements, sizes, leftovers, links, paths
   openapi [--check]              write docs/openapi.json from the server, or compare it
   chaos [SECONDS]                break Redis under load in every way, SECONDS for each phase, and print the figures
+  up [SET ...]                   start redis, sentinel, cluster or postgres for a server beside them, until Ctrl-C
   bench [ARGS]                   run the benchmarks of vestibule-bench";
 
 fn main() -> ExitCode {
@@ -50,6 +51,7 @@ fn dispatch(command: &str, args: &[String]) -> Result<(), Failure> {
         "tidy" => tidy::command(args),
         "openapi" => openapi::command(args),
         "chaos" => chaos::command(args),
+        "up" => up(args),
         "bench" => bench(args),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");
@@ -63,4 +65,9 @@ fn bench(args: &[String]) -> Result<(), Failure> {
     process::run(
         process::cargo().args(["run", "--release", "-p", "vestibule-bench", "--features", "references", "--"]).args(args),
     )
+}
+
+/// The fixtures of the tests, which this program does not depend on: `tidy` is to be built in a moment.
+fn up(args: &[String]) -> Result<(), Failure> {
+    process::replace(process::cargo().args(["run", "--quiet", "-p", "vestibule-testkit", "--bin", "vestibule-up", "--"]).args(args))
 }

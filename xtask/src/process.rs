@@ -28,6 +28,14 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     check(command, status)
 }
 
+/// Becomes a command, so that signals reach it and nothing else. Returns only where that fails.
+pub(crate) fn replace(command: &mut Command) -> Result<(), Failure> {
+    use std::os::unix::process::CommandExt as _;
+    show(command);
+    let error = command.exec();
+    Err(cannot_start(command, &error))
+}
+
 /// Runs a command and returns what it wrote to its standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
     let output = command.stderr(Stdio::inherit()).output().map_err(|error| cannot_start(command, &error))?;
