@@ -69,5 +69,7 @@ fn bench(args: &[String]) -> Result<(), Failure> {
 
 /// The fixtures of the tests, which this program does not depend on: `tidy` is to be built in a moment.
 fn up(args: &[String]) -> Result<(), Failure> {
-    process::replace(process::cargo().args(["run", "--quiet", "-p", "vestibule-testkit", "--bin", "vestibule-up", "--"]).args(args))
+    process::replace(
+        process::cargo().args(["run", "--quiet", "-p", "vestibule-testkit", "--bin", "vestibule-up", "--"]).args(args),
+    )
 }

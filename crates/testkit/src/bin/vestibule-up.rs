@@ -48,7 +48,9 @@ async fn main() -> ExitCode {
     if names.is_empty() {
         names.push("redis".to_owned());
     }
-    if names.iter().filter(|name| *name != "postgres").count() > 1 || names.iter().filter(|name| *name == "postgres").count() > 1 {
+    if names.iter().filter(|name| *name != "postgres").count() > 1
+        || names.iter().filter(|name| *name == "postgres").count() > 1
+    {
         eprintln!("one kind of Redis at a time\n\n{USAGE}");
         return ExitCode::from(2);
     }
