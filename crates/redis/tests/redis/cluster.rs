@@ -21,6 +21,7 @@ use vestibule_core::{
 use vestibule_memory::MemoryStore;
 use vestibule_redis::{AddressError, RedisAddress, RedisNode, RedisOptions, RedisState, RedisStore};
 use vestibule_testkit::{
+    bounds::{POLL, START},
     conformance::{Harness, Scene},
     model::Walk,
     process::{Cluster, Redis, wait_for},
@@ -159,13 +160,16 @@ async fn what_an_earlier_start_of_a_node_left_counts_for_nothing() {
         assert!(!matches!(state.user(user.tag).await, Ok(Some(_))), "old data is believed");
     }
     for user in elsewhere {
-        let known = || async { state.user(user.tag).await.ok().flatten() };
-        let mut held = known().await;
-        while held.is_none() {
-            tokio::task::yield_now().await;
-            held = known().await;
-        }
-        assert_eq!(held.expect("held").tag, user.tag);
+        let held = async {
+            loop {
+                match state.user(user.tag).await.ok().flatten() {
+                    Some(held) => break held,
+                    None => tokio::time::sleep(POLL).await,
+                }
+            }
+        };
+        let held = tokio::time::timeout(START, held).await.expect("what other nodes hold is there again");
+        assert_eq!(held.tag, user.tag);
     }
 }
 

@@ -13,6 +13,7 @@ use vestibule_core::{
 use vestibule_memory::MemoryStore;
 use vestibule_redis::{RedisAddress, RedisOptions, RedisState};
 use vestibule_testkit::{
+    bounds::{POLL, START},
     conformance::{Harness, Scene},
     process::Redis,
 };
@@ -64,9 +65,12 @@ async fn what_another_start_of_the_server_left_counts_for_nothing() {
     assert!(server.command("SAVE").contains("OK"));
     server.restart();
     assert!(server.command("DBSIZE").contains(":1"), "the old data is back");
-    while state.look().await.is_err() {
-        tokio::task::yield_now().await;
-    }
+    let back = async {
+        while state.look().await.is_err() {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    assert!(tokio::time::timeout(START, back).await.is_ok(), "the server is not found again");
     assert_eq!(state.find(user.tag, session.digest(), scene.now()).await, Ok(None));
     assert_eq!(state.user(user.tag).await, Ok(None));
     assert_eq!(project(&state, &user).await, Projected::Applied, "and gives way to any word of the record");

@@ -23,7 +23,7 @@ pub(super) const SETTINGS: [(&str, &str, Reading); 25] = [
     ("SESSION_SECRET_KEY_FILE", "secret_file", Reading::Plain),
     ("CSRF_SECRET_KEY", "csrf_secret", Reading::Secret),
     ("CSRF_SECRET_KEY_FILE", "csrf_secret_file", Reading::Plain),
-    ("DATABASE_URL", "record.url", Reading::Secret),
+    ("DATABASE_URL", "record.url", Reading::Plain),
     ("DATABASE_URL_FILE", "record.url_file", Reading::Plain),
     ("REDIS_PASSWORD", "store.password", Reading::Secret),
     ("REDIS_PASSWORD_FILE", "store.password_file", Reading::Plain),
