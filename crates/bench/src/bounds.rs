@@ -14,6 +14,8 @@ pub(crate) const CAP: usize = 10;
 pub(crate) const IDLE: Duration = Duration::from_secs(12 * 3_600);
 /// Time between two uses that are noted: longer than a run, whose figures are those of validation alone.
 pub(crate) const THROTTLE: Duration = Duration::from_secs(3_600);
+/// Deadline of a store's call: a busy machine makes a run slower, but does not end it.
+pub(crate) const STORE_DEADLINE: Duration = Duration::from_secs(5);
 /// Longest wait for a process that was started.
 pub(crate) const START: Duration = Duration::from_secs(60);
 /// Time between two looks at a process that is starting; the resolution of its start time.

@@ -88,8 +88,8 @@ impl Running {
     pub(crate) fn server_with(folder: &Path, store: &str) -> Result<Self, Error> {
         let (public, management) = (free_address()?, free_address()?);
         let mut command = pinned(0, &server_program()?);
-        let throttle = format!("{}s", bounds::THROTTLE.as_secs());
-        let settings: [(&str, &OsStr); 8] = [
+        let [throttle, deadline] = [bounds::THROTTLE, bounds::STORE_DEADLINE].map(|time| format!("{}s", time.as_secs()));
+        let settings: [(&str, &OsStr); 9] = [
             ("VESTIBULE_DATA_DIR", folder.as_os_str()),
             ("VESTIBULE_SECRET", fixture::SECRET.as_ref()),
             ("VESTIBULE_MANAGEMENT__KEY", fixture::KEY.as_ref()),
@@ -97,6 +97,7 @@ impl Running {
             ("VESTIBULE_MANAGEMENT__LISTEN", management.as_ref()),
             ("VESTIBULE_STORE__URL", store.as_ref()),
             ("VESTIBULE_SESSIONS__TOUCH_THROTTLE", throttle.as_ref()),
+            ("VESTIBULE_STORE__TIMEOUT", deadline.as_ref()),
             ("VESTIBULE_STORE__MEMORY_LIMIT", "4GiB".as_ref()),
         ];
         command.arg("serve").envs(settings).stdout(Stdio::null());

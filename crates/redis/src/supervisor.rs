@@ -174,6 +174,10 @@ impl Supervisor {
     }
 
     async fn found(&self) -> Result<Found, Fault> {
+        // The usual case, without becoming a subscriber first.
+        if let Seen::Found(found) = &*self.shared.seen.borrow() {
+            return Ok(found.clone());
+        }
         let mut seen = self.shared.seen.subscribe();
         let found = seen.wait_for(|seen| !matches!(seen, Seen::Looking)).await;
         match found.as_deref() {
@@ -316,7 +320,9 @@ impl Shared {
     }
 
     async fn connect(&self, info: ConnectionInfo) -> RedisResult<Connection> {
-        connect(info, self.options.connect_timeout, AsyncConnectionConfig::new()).await.map(Connection::Server)
+        // Calls are bounded before they come here; a shorter queue would make them wait twice.
+        let config = AsyncConnectionConfig::new().set_pipeline_buffer_size(bounds::IN_FLIGHT);
+        connect(info, self.options.connect_timeout, config).await.map(Connection::Server)
     }
 
     async fn connect_master(&self, place: &SentinelPlace) -> Result<Connection, Fault> {
