@@ -6,6 +6,7 @@
 
 use crate::{
     bounds,
+    fault::{Call, fault},
     key::bus_channel,
     link::{Link, bytes},
     start::start_in,
@@ -228,7 +229,7 @@ async fn listen(shared: Arc<Shared>) {
                 }
                 shared.heard_itself.store(0, Ordering::Relaxed);
                 shared.local.doubt(Doubt::Cut);
-                tracing::warn!("the bus is cut off from Redis");
+                tracing::warn!("the bus is cut off from Redis: every subscriber is in doubt");
             }
             Err(fault) => tracing::debug!(%fault, "the bus does not reach Redis"),
         }
@@ -242,9 +243,7 @@ impl Shared {
         let (sender, inbox) = mpsc::channel(bounds::BUS_INBOX);
         let config = AsyncConnectionConfig::new().set_push_sender(move |push| take_in(&sender, push));
         let mut connection = self.link.listener(config).await?;
-        soon(connection.subscribe(&self.channel))
-            .await
-            .map_err(|error| crate::fault::fault(&error, crate::fault::Call::Read))?;
+        soon(connection.subscribe(&self.channel)).await.map_err(|error| fault(&error, Call::Read))?;
         let info = soon(connection.req_packed_command(redis::cmd("INFO").arg("server"))).await;
         let start = info.ok().and_then(|info| start_in(&bytes(info).ok()??));
         Ok(Line { _connection: connection, inbox, start })

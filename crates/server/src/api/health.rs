@@ -40,6 +40,10 @@ const FIGURES_ON_REDIS: Duration = Duration::from_secs(10);
 /// The kind of a store on Redis.
 const REDIS: &str = "redis";
 
+/// What an operator can do about a bus that is not heard.
+const BUS_REMEDY: &str = "this process does not hear itself on the channel vs:bus, so it hears late of sessions that end elsewhere: see whether \
+     Redis answers, and whether its user has the rights &vs:bus* and +@pubsub";
+
 /// For everybody, without detail.
 pub(super) fn probes<S>() -> Router<S>
 where
@@ -261,7 +265,11 @@ impl Health {
                 report.sessions,
                 json!({"sessions": stats.map(|stats| stats.sessions), "users": stats.map(|stats| stats.users)}),
             ),
-            ("bus", report.bus, json!({"kind": self.store_kind})),
+            (
+                "bus",
+                report.bus,
+                json!({"kind": self.store_kind, "detail": (report.bus == Status::Degraded).then_some(BUS_REMEDY)}),
+            ),
             ("system", Status::Ok, self.system()),
         ]
     }

@@ -173,6 +173,7 @@ fn a_bus_that_hears_nothing_is_flagged() {
     assert!(wait_for(START, || bus("degraded")).is_some(), "health does not say so");
     let health = get("/health").bearer(&server.key).send(&server.management).expect(200);
     assert_eq!(health.json()["status"], "degraded", "{health:?}");
+    assert!(health.text().contains("&vs:bus*"), "{health:?}");
     assert_eq!(validate(&server, &text(&create(&server), "token")).status, 200);
     assert!(redis.command("ACL SETUSER default allchannels").contains("OK"));
     assert!(wait_for(START, || bus("ok")).is_some(), "it does not come back");
