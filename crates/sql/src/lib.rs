@@ -16,6 +16,6 @@ mod postgres;
 mod sqlite;
 
 #[cfg(feature = "postgres")]
-pub use postgres::{PostgresOptions, PostgresRecord};
+pub use postgres::{Examined, PostgresOptions, PostgresRecord};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, SqliteOptions, SqliteRecord};

@@ -41,6 +41,14 @@ impl Client {
                 std::fs::read_to_string(path).map_err(|error| no_key(path, &error))?
             }
         };
+        Self::with_key(url, &key)
+    }
+
+    /// A client with this key.
+    ///
+    /// # Errors
+    /// Where it cannot be sent.
+    pub(super) fn with_key(url: &str, key: &str) -> Result<Self, Failure> {
         let mut authorization = http::HeaderValue::try_from(format!("Bearer {}", key.trim()))
             .map_err(|_| Failure::Local { code: "key_invalid", text: "the management key has characters no key has".into() })?;
         authorization.set_sensitive(true);

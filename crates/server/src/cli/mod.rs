@@ -7,6 +7,7 @@ mod bench;
 mod client;
 mod completions;
 mod config;
+mod doctor;
 mod events;
 mod failure;
 mod health;
@@ -24,6 +25,9 @@ use failure::Failure;
 use output::Output;
 use std::{path::PathBuf, process::ExitCode};
 
+/// Where a server listens that nobody told otherwise.
+const DEFAULT_URL: &str = "http://127.0.0.1:8379";
+
 /// Prints where the server is needed and how the command ends, for every `--help`.
 const AFTER_HELP: &str = "\
 The commands that ask a server need its management address and a key:
@@ -31,7 +35,7 @@ The commands that ask a server need its management address and a key:
   VESTIBULE_KEY       management key
   VESTIBULE_KEY_FILE  file with the key; default vestibule-data/management.key in the current folder
 
-Exit codes: 0 done, 1 failed (the reason is one line on standard error), 2 the server is degraded (health).";
+Exit codes: 0 done, 1 failed (the reason is one line on standard error), 2 the server is degraded (health, doctor).";
 
 /// The session layer of a backend.
 ///
@@ -51,7 +55,7 @@ struct Shared {
     #[arg(long, global = true)]
     json: bool,
     /// Management address of the server
-    #[arg(long, global = true, env = "VESTIBULE_URL", default_value = "http://127.0.0.1:8379", value_name = "URL")]
+    #[arg(long, global = true, env = "VESTIBULE_URL", default_value = DEFAULT_URL, value_name = "URL")]
     url: String,
     /// File with the management key; the key itself is never an argument
     #[arg(long, global = true, env = "VESTIBULE_KEY_FILE", value_name = "FILE")]
@@ -81,6 +85,9 @@ enum Command {
         /// Only this component
         component: Option<String>,
     },
+    /// Look at everything a deployment needs and say what to do; exit code 2 where something is not as it should be, 1 where
+    /// something does not work
+    Doctor(doctor::Doctor),
     /// Put load on a running server and tell requests per second and latencies
     Bench(bench::Bench),
     /// Look at the configuration
@@ -121,6 +128,11 @@ fn dispatch(arguments: Arguments) -> ExitCode {
         Command::Events(command) => client().and_then(|client| command.run(&client, output)),
         Command::Stats => client().and_then(|client| stats::run(&client, output)),
         Command::Health { component } => client().and_then(|client| health::run(&client, output, component.as_deref())),
+        Command::Doctor(doctor) => {
+            let is_given = shared.url != DEFAULT_URL || environment.contains_key("VESTIBULE_URL");
+            let url = is_given.then_some(shared.url.as_str());
+            doctor.run(&doctor::Running { url, key_file: shared.key_file.as_deref() }, &environment, output)
+        }
         Command::Bench(bench) => client().and_then(|client| bench.run(&client, output)),
         Command::Config(command) => command.run(output, &environment),
         Command::Openapi => output.json(&api::openapi::document()).map(|()| ExitCode::SUCCESS),

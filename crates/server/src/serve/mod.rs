@@ -6,7 +6,7 @@ mod housekeeping;
 mod listener;
 mod log;
 mod opening;
-mod redis;
+pub(crate) mod redis;
 mod stage;
 mod stop;
 
@@ -29,7 +29,7 @@ use vestibule::{
 };
 
 /// Why the server does not start: one line for the operator.
-type Refusal = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Refusal = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the server until it is told to stop.
 pub(crate) fn run(sources: &config::Sources<'_>) -> ExitCode {

@@ -10,16 +10,25 @@ use vestibule::{
 
 /// Tells the library where the Redis of the sessions is, and how to treat it.
 pub(super) fn set(options: &mut Options, store: &Store) -> Result<(), Refusal> {
-    let Some(url) = store.sessions_on_redis() else { return Ok(()) };
-    options.redis = Some(address(url, &store.tls)?);
-    options.redis_options = RedisOptions {
+    if let Some((address, redis_options)) = of(store)? {
+        options.redis = Some(address);
+        options.redis_options = redis_options;
+    }
+    Ok(())
+}
+
+/// Where the Redis of the sessions is, and how to treat it; `None` where there is none.
+pub(crate) fn of(store: &Store) -> Result<Option<(RedisAddress, RedisOptions)>, Refusal> {
+    let Some(url) = store.sessions_on_redis() else { return Ok(None) };
+    let options = RedisOptions {
+        deadline: store.timeout,
         connect_timeout: store.connect_timeout,
         max_in_flight: usize::try_from(store.max_in_flight)?,
         check_interval: store.health_interval,
         wait_replicas: usize::try_from(store.wait_replicas)?,
         ..RedisOptions::default()
     };
-    Ok(())
+    Ok(Some((address(url, &store.tls)?, options)))
 }
 
 fn address(url: &RedisUrl, files: &TlsFiles) -> Result<RedisAddress, Refusal> {

@@ -63,14 +63,35 @@ impl Connector {
 
     /// Checks the server's version, brings the schema up to date, and makes sure that the change log goes forward.
     pub(super) async fn prepare(&self) -> Result<(), Fault> {
+        let mut connection = self.connect_to_good().await?;
+        migrate(&mut connection).await
+    }
+
+    /// Connects to a server that is new enough.
+    pub(super) async fn connect_to_good(&self) -> Result<PgConnection, Fault> {
         let mut connection = self.connect().await.map_err(|trouble| trouble.fault())?;
         let version: String =
             sqlx::query_scalar("SHOW server_version_num").fetch_one(&mut connection).await.map_err(|error| fault_of(&error))?;
-        if version.parse::<i32>().unwrap_or_default() < OLDEST_VERSION {
-            return Err(Fault::Misconfigured("the database is older than Postgres 13".into()));
+        match version.parse::<i32>().unwrap_or_default() < OLDEST_VERSION {
+            true => Err(Fault::Misconfigured("the database is older than Postgres 13".into())),
+            false => Ok(connection),
         }
-        migrate(&mut connection).await
     }
+}
+
+/// The version of the schema that this program works with.
+pub(super) fn newest_schema() -> usize {
+    MIGRATIONS.len()
+}
+
+/// A newer program may have changed what this one relies on.
+pub(super) fn refuse_newer(found: usize) -> Result<(), Fault> {
+    let known = newest_schema();
+    if found <= known {
+        return Ok(());
+    }
+    let text = format!("the database has version {found} and this program knows versions up to {known}; start the newer one");
+    Err(Fault::Misconfigured(text.into()))
 }
 
 /// All steps in one transaction, under a lock: nodes that start together wait for the first.
@@ -82,12 +103,7 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), Fault> {
     let version: Option<i32> =
         sqlx::query_scalar("SELECT max(version) FROM vestibule_schema").fetch_one(&mut *transaction).await.map_err(fault)?;
     let done = usize::try_from(version.unwrap_or_default()).unwrap_or_default();
-    if done > MIGRATIONS.len() {
-        let known = MIGRATIONS.len();
-        let text =
-            format!("the database has version {done} and this program knows versions up to {known}; start the newer one");
-        return Err(Fault::Misconfigured(text.into()));
-    }
+    refuse_newer(done)?;
     for (index, script) in MIGRATIONS.iter().enumerate().skip(done) {
         transaction.execute(sqlx::raw_sql(*script)).await.map_err(fault)?;
         let step = i32::try_from(index + 1).unwrap_or(i32::MAX);

@@ -28,6 +28,8 @@ mod user;
 mod write;
 mod writer;
 
+pub use inspect::Examined;
+
 use crate::bounds;
 use connect::Connector;
 use fault::Trouble;

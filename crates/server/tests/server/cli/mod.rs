@@ -1,5 +1,6 @@
 //! The command line against a running server.
 
+mod doctor;
 mod failure;
 mod help;
 mod verb;
