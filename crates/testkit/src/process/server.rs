@@ -71,11 +71,12 @@ pub struct Server {
     pub management: String,
     /// A management key with all scopes.
     pub key: String,
+    // Dropped before the folder with its logs, which it shows where a test fails.
+    program: Program,
     /// The folder of the test: `data/`, `vestibule.toml` if any, `stdout.log`, `stderr.log`.
     pub dir: TempDir,
     options: ServerOptions,
     secret: String,
-    program: Program,
 }
 
 fn random_text(prefix: &str) -> String {

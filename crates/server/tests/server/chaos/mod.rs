@@ -52,11 +52,14 @@ struct Chaos {
 impl Chaos {
     /// Starts two servers over this Redis, and work, of which some is done when this returns.
     fn begin(name: &'static str, url: &str, stores: Stores) -> Self {
+        Self::begin_with(name, stores, ServerOptions::default().env("REDIS_URL", url).env("VESTIBULE_STORE__TIMEOUT", "250ms"))
+    }
+
+    /// The same, with these options.
+    fn begin_with(name: &'static str, stores: Stores, options: ServerOptions) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let postgres = (stores == Stores::RedisAndPostgres).then(Postgres::shared);
-        let mut options = ServerOptions::default().env("REDIS_URL", url);
-        options = options.env("VESTIBULE_SECRET", "a secret of servers that live through chaos 1234567890");
-        options = options.env("VESTIBULE_STORE__TIMEOUT", "250ms");
+        let mut options = options.env("VESTIBULE_SECRET", "a secret of servers that live through chaos 1234567890");
         if let Some(postgres) = &postgres {
             options = options.env("DATABASE_URL", &postgres.database());
         }
@@ -86,12 +89,12 @@ impl Chaos {
     fn await_recovery(&mut self) {
         let well = Instant::now();
         for (server, user) in self.servers.iter().flat_map(|server| (0..PROBES).map(move |user| (server, user))) {
-            let created = || {
+            let create = || {
                 let body = json!({"user_id": format!("recovered-{user}")});
-                let answer = post("/v1/sessions").bearer(&server.key).json(&body).send(&server.management);
-                (answer.status == 201).then_some(())
+                post("/v1/sessions").bearer(&server.key).json(&body).send(&server.management)
             };
-            assert!(wait_for(START, created).is_some(), "{}: no change succeeds any more", self.name);
+            let created = wait_for(START, || (create().status == 201).then_some(()));
+            assert!(created.is_some(), "{}: no change succeeds any more: {}", self.name, create().text());
         }
         self.recovery = self.recovery.max(well.elapsed());
         match self.stores {
