@@ -4,17 +4,18 @@ use crate::{Error, bounds};
 use std::{net::IpAddr, path::Path};
 use vestibule::{
     event::Origin,
-    id::{SessionId, UserId, UserTag},
+    id::{UserId, UserTag},
     record::{Record as _, Request},
     secret::{KeyRing, Secret},
     session::{
-        CapPolicy, Device, Session, SessionKind, SessionToken,
+        CapPolicy, Session, SessionToken,
         command::{Cap, CreateSession},
     },
     sql::{SqliteOptions, SqliteRecord},
-    time::{Clock, Timestamp, millis},
+    time::{Clock, millis},
     user::Context,
 };
+use vestibule_testkit::sample;
 
 /// The secret of every deployment that is measured.
 pub(crate) const SECRET: &str = "a secret for benchmarks and for nothing else";
@@ -51,36 +52,13 @@ pub(crate) fn session_of(ring: &KeyRing, tag: UserTag, user: usize) -> (SessionT
     let now = Clock::system().now();
     let token = SessionToken::mint(ring, tag);
     let session = Session {
-        id: SessionId::generate(tag),
         user_id: UserId::new(format!("user-{user}")).ok(),
-        kind: SessionKind::Login,
-        revision: 1,
-        rotation: 0,
         digest: token.digest(),
-        created_at: now,
-        last_seen_at: now,
-        touches: 0,
         idle_timeout_ms: millis(bounds::IDLE),
-        expires_at: now.plus_ms(12 * 3_600_000),
-        auth_time: now,
-        mfa: false,
-        mfa_at: Timestamp::ZERO,
-        remember: false,
-        roles: vec!["member".into()],
-        amr: vec!["pwd".into()],
-        scope: Vec::new(),
-        profile: "".into(),
         ip: Some(IpAddr::from(ADDRESS)),
         user_agent: Some(AGENT.into()),
-        device: Device::default(),
-        parent: None,
-        label: None,
-        actor: None,
-        previous: None,
-        rotated: None,
-        trail: Vec::new(),
         data: ring.seal(tag.as_bytes(), payload().as_bytes()).into(),
-        ended: None,
+        ..sample::session(now, tag)
     };
     (token, session)
 }
