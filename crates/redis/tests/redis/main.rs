@@ -7,6 +7,7 @@ mod conformance;
 mod counts;
 mod end_all;
 mod faults;
+mod inspect;
 mod load;
 mod memory;
 mod model;

@@ -1,6 +1,11 @@
 //! A server whose stores are not there yet, and one whose stores are wrong.
 
 use serde_json::json;
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::{TcpListener, TcpStream},
+    thread,
+};
 use vestibule_testkit::{
     bounds::START,
     process::{Postgres, Redis, Server, ServerOptions, get, post, wait_for},
@@ -102,10 +107,45 @@ fn a_database_that_does_not_exist_is_no_outage() {
     refused(ServerOptions::default().env("DATABASE_URL", &url), "no database of the name");
 }
 
+/// Answers what a client asks on its way in, and says that it is Redis 6.2.
+fn answer_as_6(stream: &TcpStream) -> std::io::Result<()> {
+    let (mut lines, mut out) = (BufReader::new(stream).lines(), stream);
+    // `*2`, then a length and a text for each of the two.
+    while let Some(count) = lines.next().transpose()? {
+        let parts = count.trim_start_matches('*').parse::<usize>().unwrap_or(0);
+        let words: Vec<String> = (0..2 * parts).map_while(|_| lines.next()).collect::<Result<_, _>>()?;
+        let command: Vec<&str> = words.iter().skip(1).step_by(2).map(String::as_str).collect();
+        let info = "redis_version:6.2.14\r\nrun_id:0123456789abcdef\r\n";
+        let answer = match &*command {
+            ["HELLO", ..] => "%1\r\n$5\r\nproto\r\n:3\r\n".to_owned(),
+            ["PING"] => "+PONG\r\n".to_owned(),
+            ["INFO"] | ["INFO", _] => format!("${}\r\n{info}\r\n", info.len()),
+            ["INFO", ..] => "-ERR syntax error\r\n".to_owned(),
+            _ => "-ERR unknown command\r\n".to_owned(),
+        };
+        out.write_all(answer.as_bytes())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_redis_before_7_is_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("redis://{}", listener.local_addr().expect("an address"));
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            // It ends with its client.
+            thread::spawn(move || answer_as_6(&stream));
+        }
+    });
+    refused(over(&url), "Redis 6.2.14");
+    refused(over(&url).env("DATABASE_URL", &Postgres::shared().database()), "Redis 6.2.14");
+}
+
 /// The addresses are told although nobody answers: a firewall may swallow what is sent.
 #[test]
 fn addresses_are_told_while_a_store_is_silent() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("redis://{}", silent.local_addr().expect("an address"));
     let server = Server::start_waiting(over(&url));
     let _ = get("/livez").send(&server.public).expect(200);
