@@ -1,7 +1,7 @@
 //! Postgres from the distribution, with a fresh database for whoever asks.
 
 use super::{Program, free_port, wait_for};
-use crate::bounds::START;
+use crate::bounds::{START, STOP};
 use std::{
     fs,
     os::unix::{fs::chown, process::CommandExt},
@@ -105,8 +105,11 @@ impl Postgres {
     /// Where the operating system refuses.
     pub fn kill(&self) {
         let mut program = self.program.lock().unwrap_or_else(PoisonError::into_inner);
-        // The postmaster's children notice its death and end by themselves; a new one waits for them.
+        let children = children_of(program.pid());
         program.kill();
+        // The postmaster's children notice its death by themselves, and until then they serve whoever is connected.
+        let all_gone = || children.iter().all(|child| is_gone(child)).then_some(());
+        wait_for(STOP, all_gone).expect("postgres ends as a whole");
     }
 
     /// Starts it again on the same port and files.
@@ -119,6 +122,17 @@ impl Postgres {
         let again = wait_for(START, || launch(self.dir.path(), self.port, self.owner));
         *program = again.expect("postgres starts again");
     }
+}
+
+fn children_of(pid: u32) -> Vec<String> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().map(str::to_owned).collect()
+}
+
+/// A process that nobody has waited for yet is gone as well.
+fn is_gone(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with('Z'))
 }
 
 /// Where Debian keeps the programs of Postgres, newest version first; else the search path.
