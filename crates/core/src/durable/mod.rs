@@ -360,7 +360,13 @@ impl SessionStore for Durable {
     }
 
     fn create(&self, cx: Context, command: CreateSession) -> Answer<'_, CreateOutcome> {
-        self.run(cx, command)
+        let digest = command.session.digest;
+        Box::pin(async move {
+            let outcome = self.run(cx, command).await;
+            // The token of an imported session is older than the session: somebody may have asked for it before.
+            self.0.negatives.forget(&digest);
+            outcome
+        })
     }
 
     fn share(&self, cx: Context, command: ShareSession) -> Answer<'_, ShareOutcome> {

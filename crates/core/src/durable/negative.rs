@@ -15,6 +15,11 @@ impl Negatives {
         (now.since_ms(*at) < bounds::NEGATIVE_TTL_MS && now >= *at).then(|| outcome.clone())
     }
 
+    /// What was said of a token is no longer so.
+    pub(super) fn forget(&self, digest: &TokenDigest) {
+        self.0.lock().remove(digest);
+    }
+
     pub(super) fn put(&self, digest: TokenDigest, outcome: FindOutcome, now: Timestamp) {
         let mut known = self.0.lock();
         if known.len() >= bounds::NEGATIVE_ENTRIES {

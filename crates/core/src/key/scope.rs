@@ -22,6 +22,7 @@ const NAMED: &[&str] = &[
     "devices:write",
     "events:read",
     "events:write",
+    "import:write",
     "jobs:read",
     "jobs:write",
     "keys:read",

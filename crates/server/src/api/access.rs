@@ -77,6 +77,7 @@ permissions! {
     KeysWrite "keys:write"
     EventsRead "events:read"
     StatsRead "stats:read"
+    ImportWrite "import:write"
 }
 
 /// A caller whose key has the scope. Comes first among a handler's arguments, so that nothing is read for others.

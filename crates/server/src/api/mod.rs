@@ -6,6 +6,7 @@ mod auth;
 mod docs;
 mod event;
 pub(crate) mod health;
+mod import;
 mod key;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
@@ -97,6 +98,7 @@ fn v1() -> Router<Arc<Server>> {
         .merge(session::routes())
         .merge(user::routes())
         .merge(key::routes())
+        .merge(import::routes())
         .merge(event::routes())
         .merge(stats::routes())
         .layer(middleware::from_fn(query::refuse_tokens_in_url))

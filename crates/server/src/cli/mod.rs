@@ -11,6 +11,7 @@ mod doctor;
 mod events;
 mod failure;
 mod health;
+mod import;
 mod keys;
 mod output;
 mod serve;
@@ -90,6 +91,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Put load on a running server and tell requests per second and latencies
     Bench(bench::Bench),
+    /// Take over the live sessions of another system; exit code 2 where some were left behind
+    Import(import::Import),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -134,6 +137,7 @@ fn dispatch(arguments: Arguments) -> ExitCode {
             doctor.run(&doctor::Running { url, key_file: shared.key_file.as_deref() }, &environment, output)
         }
         Command::Bench(bench) => client().and_then(|client| bench.run(&client, output)),
+        Command::Import(import) => import.run(client, output),
         Command::Config(command) => command.run(output, &environment),
         Command::Openapi => output.json(&api::openapi::document()).map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => completions::run(shell),

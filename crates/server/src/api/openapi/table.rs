@@ -148,6 +148,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
     ]),
     Operation::new("post", "/v1/sessions/revoke", WRITE, "End sessions by filter", (200, "{matched, revoked}"))
         .takes(&[("filter", "filter"), ("dry_run?", "boolean")]),
+    Operation::new(
+        "post",
+        "/v1/import/sessions",
+        Guard::Key("import:write"),
+        "Take over live sessions of another system, by the digests of their tokens",
+        (200, "{imported, known, expired, skipped}"),
+    )
+    .takes(&[("sessions", "object[]")]),
     Operation::new("get", "/v1/sessions/{id}", READ, "Look at a session", (200, "{session}")),
     Operation::new("patch", "/v1/sessions/{id}", WRITE, "Change roles or profile", (200, "{session}"))
         .takes(&[("roles?", "string[]"), ("profile?", "string")])

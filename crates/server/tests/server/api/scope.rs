@@ -13,6 +13,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/v1/keys", "keys:write"),
     ("GET", "/v1/events", "events:read"),
     ("GET", "/v1/stats", "stats:read"),
+    ("POST", "/v1/import/sessions", "import:write"),
 ];
 
 #[test]
