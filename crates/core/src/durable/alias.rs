@@ -13,25 +13,25 @@ use crate::{
 use parking_lot::Mutex;
 use std::collections::HashMap;
 
-/// What the record said, and when. Where a token leads never changes, so that is believed for as long as a minute, and that it
-/// leads nowhere for as long as any negative answer.
+/// What the record said, and when. Where a token leads never changes, so that is believed for as long as a minute, and while the
+/// record is away; that it leads nowhere for as long as any negative answer.
 #[derive(Default)]
-pub(super) struct Aliases(Mutex<HashMap<TokenDigest, (Option<UserTag>, Timestamp)>>);
+pub(super) struct Aliases(Mutex<HashMap<TokenDigest, Said>>);
+
+type Said = (Option<UserTag>, Timestamp);
 
 /// An alias expires without a word, so what leads somewhere is asked again after this time, in milliseconds.
 const BELIEVED_MS: u64 = 60_000;
 
 impl Aliases {
-    fn get(&self, digest: &TokenDigest, now: Timestamp) -> Option<Option<UserTag>> {
-        let known = self.0.lock();
-        let (tag, at) = known.get(digest)?;
-        is_fresh(*tag, *at, now).then_some(*tag)
+    fn get(&self, digest: &TokenDigest) -> Option<Said> {
+        self.0.lock().get(digest).copied()
     }
 
     fn put(&self, digest: TokenDigest, tag: Option<UserTag>, now: Timestamp) {
         let mut known = self.0.lock();
         if known.len() >= ALIAS_ENTRIES {
-            known.retain(|_, (tag, at)| is_fresh(*tag, *at, now));
+            known.retain(|_, said| is_fresh(*said, now));
             if known.len() >= ALIAS_ENTRIES {
                 known.clear();
             }
@@ -47,7 +47,7 @@ impl Aliases {
     }
 }
 
-fn is_fresh(tag: Option<UserTag>, at: Timestamp, now: Timestamp) -> bool {
+fn is_fresh((tag, at): Said, now: Timestamp) -> bool {
     let believed_ms = if tag.is_some() { BELIEVED_MS } else { NEGATIVE_TTL_MS };
     now >= at && now.since_ms(at) < believed_ms
 }
@@ -55,12 +55,17 @@ fn is_fresh(tag: Option<UserTag>, at: Timestamp, now: Timestamp) -> bool {
 impl AliasStore for Durable {
     fn resolve(&self, digest: TokenDigest, now: Timestamp) -> Answer<'_, Option<UserTag>> {
         self.read(async move {
-            if let Some(known) = self.0.aliases.get(&digest, now) {
-                return Ok(known);
+            let known = self.0.aliases.get(&digest);
+            if let Some(said) = known.filter(|said| is_fresh(*said, now)) {
+                return Ok(said.0);
             }
-            let tag = self.0.watch(self.0.record.resolve(digest, now).await)?;
-            self.0.aliases.put(digest, tag, now);
-            Ok(tag)
+            match self.0.watch(self.0.record.resolve(digest, now).await) {
+                Ok(tag) => {
+                    self.0.aliases.put(digest, tag, now);
+                    Ok(tag)
+                }
+                Err(fault) => known.and_then(|(tag, _)| tag).map(Some).ok_or(fault),
+            }
         })
     }
 

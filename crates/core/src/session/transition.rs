@@ -4,7 +4,8 @@
 //! [`crate::user::Step::expire`], so what is live here is valid.
 
 use super::{
-    Activity, CapPolicy, EndReason, Ended, PackedSession, Previous, Rotation, Session, SessionKind, TokenDigest, command::*,
+    Activity, CapPolicy, EndReason, Ended, IMPORTED, PackedSession, Previous, Rotation, Session, SessionKind, TokenDigest,
+    command::*,
 };
 use crate::{
     bounds,
@@ -139,10 +140,14 @@ impl Step<'_> {
         self.user.created_total += 1;
         self.fx.created += 1;
         if session.kind == SessionKind::Login {
-            self.user.last_login_at = self.cx.now;
+            self.user.last_login_at = match session.is_imported() {
+                true => self.user.last_login_at.max(session.auth_time),
+                false => self.cx.now,
+            };
         }
         self.put(packed.clone());
-        self.note_session(EventType::SessionCreated, &packed).reason = Some(session.kind.as_str().into());
+        let how = if session.is_imported() { IMPORTED } else { session.kind.as_str() };
+        self.note_session(EventType::SessionCreated, &packed).reason = Some(how.into());
         packed
     }
 

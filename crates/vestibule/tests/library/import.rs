@@ -96,6 +96,9 @@ async fn an_import_can_be_repeated() {
     let twice = vec![foreign(&vestibule, TOKEN), foreign(&vestibule, &format!("s:{TOKEN}.signature"))];
     import(&vestibule, twice).await;
     let ada = UserId::new("ada").expect("an id");
+    let figures = vestibule.sessions.analytics(&ada).await.expect("the store answers");
+    let began = vestibule.sessions.clock().now().minus_ms(72 * 3_600_000);
+    assert_eq!((figures.total, figures.last_login_at), (1, Some(began)), "they did not log in today");
     let listed = vestibule.sessions.list(&ada).await.expect("the store answers");
     assert_eq!(listed.len(), 1);
     vestibule.sessions.end(listed[0].session.id, EndReason::Logout, Origin::system()).await.expect("the store answers");

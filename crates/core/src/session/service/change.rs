@@ -189,7 +189,7 @@ impl Sessions {
         expected: Option<u32>,
         origin: Origin,
     ) -> Result<Changed<Issued>, Fault> {
-        if let Err(invalid) = super::create::names("amr", &proof.amr) {
+        if let Err(invalid) = super::create::methods(&proof.amr) {
             return Ok(Changed::Invalid(invalid));
         }
         self.replace_token(id, expected, Some(proof), origin).await

@@ -7,7 +7,7 @@ use crate::{
     fault::Fault,
     id::{SessionId, UserId, UserTag},
     session::{
-        Actor, Device, EndReason, PackedSession, Profile, Session, SessionKind, SessionToken,
+        Actor, Device, EndReason, IMPORTED, PackedSession, Profile, Session, SessionKind, SessionToken,
         command::{CreateOutcome, CreateSession, EndSessions, FindOutcome, GetOutcome, Selection},
         model::cut,
         policy::{Lifetime, Traits},
@@ -189,7 +189,7 @@ impl Sessions {
 
 fn check(new: &NewSession, now: Timestamp) -> Result<(), Invalid> {
     names("roles", &new.roles)?;
-    names("amr", &new.amr)?;
+    methods(&new.amr)?;
     names("scope", &new.scope)?;
     device(&new.device)?;
     if new.auth_time.is_some_and(|at| at > now) {
@@ -219,6 +219,15 @@ pub(crate) fn names(field: &'static str, names: &[Box<str>]) -> Result<(), Inval
         }
     }
     Ok(())
+}
+
+/// Checks a list of authentication methods. Only an import says that a session was imported, since that lifts it out of policy.
+pub(super) fn methods(amr: &[Box<str>]) -> Result<(), Invalid> {
+    names("amr", amr)?;
+    match amr.iter().any(|method| **method == *IMPORTED) {
+        true => Err(Invalid::new("amr", "imported is no method of a login")),
+        false => Ok(()),
+    }
 }
 
 pub(super) fn device(device: &Device) -> Result<(), Invalid> {

@@ -12,7 +12,7 @@ pub(super) fn each(path: &str, take: &mut Take<'_>) -> Result<(), Failure> {
     if path == "-" {
         return lines(std::io::stdin().lock(), take);
     }
-    let file = std::fs::File::open(path).map_err(|error| failed(path, &error))?;
+    let file = std::fs::File::open(path).map_err(|error| failed("the file to read from", &error))?;
     lines(BufReader::new(file), take)
 }
 

@@ -122,6 +122,9 @@ impl Importing {
 
     fn queue(&mut self, foreign: &Foreign) -> Result<(), Failure> {
         self.report.importable += 1;
+        if self.client.is_none() {
+            return Ok(());
+        }
         let session = foreign.json();
         let bytes = session.to_string().len() + 1;
         let is_full = self.batch.sessions.len() >= vestibule::bounds::IMPORT_BATCH;
@@ -135,24 +138,40 @@ impl Importing {
 
     fn send(&mut self) -> Result<(), Failure> {
         let Batch { sessions, .. } = std::mem::take(&mut self.batch);
-        let Some(client) = self.client.as_ref().filter(|_| !sessions.is_empty()) else { return Ok(()) };
+        if sessions.is_empty() { Ok(()) } else { self.send_all(&sessions) }
+    }
+
+    /// Sends sessions together, and those of a request that is refused apart, so that one bad session holds up no other.
+    fn send_all(&mut self, sessions: &[Value]) -> Result<(), Failure> {
+        match (self.post(sessions), sessions) {
+            (Ok(answer), _) => self.report.add(&answer),
+            (Err(Failure::Problem { status: 413, .. }), [_]) => {
+                self.report.skip("too_large");
+                Ok(())
+            }
+            (Err(Failure::Problem { status: 400 | 422, .. }), [_]) => {
+                self.report.skip("refused");
+                Ok(())
+            }
+            (Err(Failure::Problem { status: 400 | 413 | 422, .. }), _) => {
+                let (first, second) = sessions.split_at(sessions.len() / 2);
+                self.send_all(first)?;
+                self.send_all(second)
+            }
+            (Err(failure), _) => Err(failure),
+        }
+    }
+
+    /// Posts sessions, again for a while where the server's store is away: an import can be repeated.
+    fn post(&self, sessions: &[Value]) -> Result<Value, Failure> {
+        let Some(client) = &self.client else { return Ok(Value::Null) };
         let body = json!({ "sessions": sessions });
-        let mut tries = 1;
-        loop {
+        for pause in 1..bounds::TRIES {
             match client.post("/v1/import/sessions", &body) {
-                Ok(answer) => return self.report.add(&answer),
-                // A session that is too large for a request is alone in it.
-                Err(Failure::Problem { status: 413, .. }) if sessions.len() == 1 => {
-                    self.report.skip("too_large");
-                    return Ok(());
-                }
-                Err(Failure::Problem { status: 503, .. }) if tries < bounds::TRIES => {
-                    // An import can be repeated, in the whole and in part.
-                    std::thread::sleep(Duration::from_secs(tries));
-                    tries += 1;
-                }
-                Err(failure) => return Err(failure),
+                Err(Failure::Problem { status: 503, .. }) => std::thread::sleep(Duration::from_secs(pause)),
+                answer => return answer,
             }
         }
+        client.post("/v1/import/sessions", &body)
     }
 }

@@ -80,18 +80,21 @@ fn a_file_of_lines_names_tokens_or_their_digests() {
     let server = Server::start(accepting());
     let file = server.dir.path().join("sessions.jsonl");
     let digest = "1833687be1f71b16482c75f2ce747c6de61c60270614c8220db78edb8db0ef53";
+    let deep: Value =
+        serde_json::from_str(&format!("{}{}", "{\"a\":".repeat(99), "1".to_owned() + &"}".repeat(99))).expect("JSON");
     let lines = [
         json!({"id": TOKEN, "user_id": "ada", "data": {"cart": 3}, "expires_at": "2090-01-01T00:00:00Z"}),
         json!({"digest": digest, "user_id": 42, "expires_at": "2090-01-01T00:00:00Z"}),
         json!({"id": "short", "user_id": "eve", "expires_at": "2090-01-01T00:00:00Z"}),
+        json!({"id": "a-session-too-deep", "user_id": "eve", "expires_at": "2090-01-01T00:00:00Z", "data": deep}),
         json!({"id": "an-expired-session-id", "user_id": "eve", "expires_at": "2020-01-01T00:00:00Z"}),
         json!({"id": "a-session-id-of-nobody", "expires_at": "2090-01-01T00:00:00Z"}),
     ];
     let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>() + "no JSON\n";
     std::fs::write(&file, text).expect("written");
     let done = import(&server, file.to_str().expect("text"), &["--layout", "jsonl"]);
-    assert_eq!((&done["read"], &done["imported"], &done["expired"]), (&json!(6), &json!(2), &json!(1)));
-    assert_eq!(done["skipped"], json!({"anonymous": 1, "token_unusable": 1, "unreadable": 1}));
+    assert_eq!((&done["read"], &done["imported"], &done["expired"]), (&json!(7), &json!(2), &json!(1)));
+    assert_eq!(done["skipped"], json!({"anonymous": 1, "refused": 1, "token_unusable": 1, "unreadable": 1}));
     assert_eq!(user_of(&forward(&server, "session_id", TOKEN)), Some("ada"));
     // The digest is that of "user-session-token".
     assert_eq!(user_of(&forward(&server, "session_id", "user-session-token")), Some("42"));
