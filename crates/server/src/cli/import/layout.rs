@@ -139,7 +139,6 @@ const DJANGO: Layout = Layout {
     encoding: Encoding::Django,
     paths: &[("id", &["session_key"]), ("user_id", &["_auth_user_id"]), ("expires_at", &["expire_date"])],
     left_out: &["session_key", "expire_date", "_session_expiry"],
-    ..BUILD_YOURSELF
 };
 
 const JSONL: Layout = Layout {

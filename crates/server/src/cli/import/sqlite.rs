@@ -15,7 +15,7 @@ pub(super) fn each(path: &str, rows: &Rows, take: &mut Take<'_>) -> Result<(), F
     connection.busy_timeout(bounds::ANSWER).map_err(fault)?;
     let name = rows.table.replace('"', "\"\"");
     let mut statement = connection.prepare(&format!("SELECT * FROM \"{name}\"")).map_err(fault)?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut found = statement.query([]).map_err(fault)?;
     while let Some(row) = found.next().map_err(fault)? {
         let mut members = Map::new();
