@@ -103,6 +103,6 @@ pub async fn keep(store: &dyn DeploymentStore, deployment: &Deployment, ring: &K
     if kept.salt == deployment.salt {
         return Ok(());
     }
-    let text = "the store was emptied, and another process has made it anew with other user tags: restart this process";
+    let text = "the store was emptied, and another process has made it anew with other user tags: start this process again";
     Err(Fault::Misconfigured(text.into()))
 }

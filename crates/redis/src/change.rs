@@ -69,6 +69,7 @@ pub(crate) struct Writes {
     user: bool,
     ended: Vec<PackedSession>,
     erase: bool,
+    disables: bool,
     events: Vec<Vec<u8>>,
     /// Added to sessions, users, created, revoked, expired.
     figures: [i64; 5],
@@ -101,6 +102,7 @@ impl Writes {
             user: effects.changed,
             ended: ended[ended.len().saturating_sub(MEMORY_ENDED)..].iter().map(without_payload).collect(),
             erase: effects.erase_history,
+            disables: user.disabled,
             events: events.map(event::pack).collect(),
             figures,
             told,
@@ -111,8 +113,9 @@ impl Writes {
         !self.user && self.events.is_empty()
     }
 
+    /// Whether it may be refused where memory is short: what ends or shuts out never is.
     fn adds(&self) -> bool {
-        self.user && self.ended.is_empty() && !self.erase
+        self.user && self.ended.is_empty() && !self.erase && !self.disables
     }
 }
 

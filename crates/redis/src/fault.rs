@@ -41,6 +41,12 @@ pub(crate) fn fault(error: &RedisError, call: Call) -> Fault {
         Some("ERR") if error.detail().is_some_and(|text| text.contains("cluster support disabled")) => {
             misconfigured("this Redis is no node of a Cluster: name it as redis://")
         }
+        Some("ERR") if error.detail().is_some_and(|text| text.contains("DB index")) => {
+            misconfigured("this Redis has no database of that number")
+        }
+        Some("ERR") if error.detail().is_some_and(|text| text.contains("unknown command")) => {
+            misconfigured("what answers does not know a command that is needed: it may be a Sentinel, or older than 7.0")
+        }
         Some("NOAUTH" | "WRONGPASS") => misconfigured("Redis refuses the password"),
         Some("NOPERM") => misconfigured("the Redis user may not run a command that is needed: see docs/keyspace.md"),
         Some("WRONGTYPE") => Fault::Corrupt("a key of ours holds something else".into()),

@@ -223,15 +223,22 @@ fn moving() -> Failure {
 /// Finds who is in charge, and again whenever there is a reason to.
 async fn supervise(shared: Arc<Shared>) {
     let (first, last) = bounds::RECONNECT_MS;
-    let mut pause = first;
+    let (mut pause, mut is_lost) = (first, false);
     for term in 0.. {
         let lasted = match shared.search().await {
             Ok((connection, masters)) => {
+                if std::mem::replace(&mut is_lost, false) {
+                    tracing::info!("Redis is there again");
+                }
                 shared.found.fetch_add(1, Ordering::Relaxed);
                 shared.seen.send_replace(Seen::Found(Found { connection: connection.clone(), masters, term }));
                 shared.guard(connection, term).await
             }
             Err(fault) => {
+                // Once for each outage.
+                if !std::mem::replace(&mut is_lost, true) {
+                    tracing::warn!(%fault, "Redis is away");
+                }
                 shared.seen.send_replace(Seen::Nobody(fault));
                 false
             }
@@ -296,9 +303,9 @@ impl Shared {
     /// Connects to whoever is in charge.
     async fn search(self: &Arc<Self>) -> Result<(Connection, Arc<[Master]>), Fault> {
         let connected = match &self.place {
-            Place::Single(info) => self.connect(info.clone()).await.map_err(|error| fault(&error, Call::Read)),
+            Place::Single(info) => self.connect(info.clone()).await.map_err(|error| self.seen_by(&error)),
             Place::Sentinels(place) => self.connect_master(place).await,
-            Place::Cluster(nodes) => cluster::connect(self, nodes).await.map_err(|error| fault(&error, Call::Read)),
+            Place::Cluster(nodes) => cluster::connect(self, nodes).await.map_err(|error| self.seen_by(&error)),
         };
         let mut connection = connected?;
         let read_start = self.read_start(&mut connection).await;
@@ -337,6 +344,8 @@ impl Shared {
             (_, Place::Sentinels(_)) => {
                 Fault::Unavailable("the Redis that the Sentinels name as the master does not answer as one".into())
             }
+            // Nothing of ours was read yet.
+            (Fault::Corrupt(_), _) => Fault::Misconfigured("what answers at this address is no Redis".into()),
             (fault, _) => fault,
         }
     }

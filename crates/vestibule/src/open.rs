@@ -244,12 +244,21 @@ impl Vestibule {
         })
     }
 
-    /// Tells the store again which deployment it belongs to, in case that it was emptied under this process. Every few seconds is
-    /// often enough.
+    /// Whether Redis keeps everything, without a record beside it.
+    #[must_use]
+    pub fn is_on_redis_alone(&self) -> bool {
+        self.durable.is_none() && self.watches.store.is_some()
+    }
+
+    /// Tells the store again which deployment it belongs to, in case that it was emptied under this process. Once a second is
+    /// often enough. A record forgets nothing and is not told.
     ///
     /// # Errors
-    /// See [`deployment::keep`].
+    /// See [`deployment::keep`]. After [`Fault::Misconfigured`] this process must start again.
     pub async fn keep_deployment(&self) -> Result<(), Fault> {
+        if self.durable.is_some() {
+            return Ok(());
+        }
         deployment::keep(&*self.deployment.store, &self.deployment.deployment, &self.deployment.ring).await
     }
 }
@@ -339,11 +348,12 @@ async fn on_both(options: &Options, address: vestibule_redis::RedisAddress, url:
     Ok(Stores { store_server: Some(state), record_server: Some(record.clone()), ..joined(record, durable) })
 }
 
-/// How a database is kept that other processes may use too. Its bound of a read only cuts off what no caller waits for.
+/// How a database is kept that other processes may use too. A read is bounded as a call is: events and keys are read without
+/// [`Durable`], which bounds the rest.
 #[cfg(feature = "postgres")]
 fn shared(options: &Options) -> vestibule_sql::PostgresOptions {
     let shared = vestibule_sql::PostgresOptions::default();
-    vestibule_sql::PostgresOptions { read_timeout: shared.read_timeout.max(options.deadline), ..shared }
+    vestibule_sql::PostgresOptions { read_timeout: options.deadline, ..shared }
 }
 
 #[cfg(all(feature = "redis", not(feature = "postgres")))]

@@ -307,6 +307,7 @@ impl Joined {
 impl SessionStore for Durable {
     fn find(&self, tag: UserTag, digest: TokenDigest, now: Timestamp) -> Answer<'_, FindOutcome> {
         Box::pin(async move {
+            let begun = Instant::now();
             // The usual case: one read of the state, which keeps its own deadline, and no timer.
             if let Ok(Some(held)) = self.0.watch_state(self.0.state.find(tag, digest, now).await)
                 && !matches!(held, FindOutcome::Unknown { .. })
@@ -314,7 +315,8 @@ impl SessionStore for Durable {
             {
                 return Ok(held);
             }
-            self.read(self.0.find_on_record(tag, digest, now)).await
+            let rest = self.0.deadline.saturating_sub(begun.elapsed());
+            tokio::time::timeout(rest, self.0.find_on_record(tag, digest, now)).await.unwrap_or(Err(Fault::Timeout))
         })
     }
 

@@ -11,6 +11,7 @@ use vestibule_core::{
         CapPolicy,
         command::{Cap, CreateOutcome, CreateSession, Selection},
     },
+    user::command::DisableUser,
 };
 use vestibule_redis::{AddressError, RedisAddress, RedisOptions, RedisStore};
 use vestibule_testkit::{
@@ -94,6 +95,12 @@ async fn a_full_server_refuses_to_begin_and_goes_on_to_end() {
     assert!(scene.is_valid(&session).await);
     assert_eq!(scene.end_one(&session).await, 1);
     assert!(!scene.is_valid(&session).await);
+    let stranger = scene.person();
+    scene
+        .sessions
+        .disable_user(scene.cx(), DisableUser { tag: stranger.tag, user_id: stranger.id.clone() })
+        .await
+        .expect("a user without sessions is shut out");
 }
 
 #[tokio::test]

@@ -43,8 +43,17 @@ impl From<Reply> for Response {
     }
 }
 
-/// A store fault as the client may read it; the operator reads the log.
+/// A store fault for whoever has a management key, with what an operator can do about it.
 pub(super) fn unavailable(fault: impl Borrow<Fault>) -> Problem {
+    let problem = unavailable_to_browser(fault.borrow());
+    match fault.borrow() {
+        Fault::Misconfigured(remedy) => problem.with_detail(remedy.clone()),
+        _ => problem,
+    }
+}
+
+/// A store fault as anybody may read it; the operator reads the log.
+pub(super) fn unavailable_to_browser(fault: impl Borrow<Fault>) -> Problem {
     let fault = fault.borrow();
     tracing::error!(class = fault.class(), error = %fault, "the store failed");
     Problem::new(ProblemCode::StoreUnavailable)

@@ -245,13 +245,16 @@ impl Health {
         };
         // Ends are heard of late or in doubt; no answer depends on it.
         let bus = if bus.is_connected() { Status::Ok } else { Status::Degraded };
-        // Without the record validations are answered from the state: that is less, not nothing.
-        let status = store.status.max(record.status.min(Status::Degraded)).max(sessions).max(bus);
-        Report { status, store, record, sessions, bus, stats }
+        // Without the record validations are answered from the state: that is less, but nothing only where the state is away too.
+        let answers = record.status < Status::Starting || store.fault.is_none();
+        let without_record = if answers { Status::Degraded } else { Status::Unavailable };
+        let status = store.status.max(record.status.min(without_record)).max(sessions).max(bus);
+        Report { status, store, record, sessions, bus, stats, answers }
     }
 
     fn is_ready(&self) -> bool {
-        self.stop.phase() == Phase::Serving && self.report().store.status < Status::Starting
+        let report = self.report();
+        self.stop.phase() == Phase::Serving && report.answers && report.store.status < Status::Starting
     }
 
     fn components(&self, report: &Report) -> Vec<(&'static str, Status, Value)> {
@@ -293,6 +296,8 @@ struct Report {
     sessions: Status,
     bus: Status,
     stats: Option<Stats>,
+    /// Whether anybody can tell whether a session is valid.
+    answers: bool,
 }
 
 impl Report {
@@ -304,7 +309,7 @@ impl Report {
         };
         let (store, record) = (part("store"), part("record"));
         let (status, sessions, bus) = (Status::Starting, Status::Starting, Status::Starting);
-        Self { status, store, record, sessions, bus, stats: None }
+        Self { status, store, record, sessions, bus, stats: None, answers: false }
     }
 
     /// Flags in the metrics what is not well.

@@ -20,7 +20,7 @@ pub(crate) mod waiting;
 pub(crate) use auth::Browser;
 
 use access::authenticate;
-use answer::unavailable;
+use answer::unavailable_to_browser;
 
 use axum::{
     Router,

@@ -9,7 +9,9 @@ pub(super) const HOUSEKEEPING: Duration = Duration::from_millis(500);
 /// Time between two looks at the stores for health and figures.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
 /// Time between two reminders to a store that may have been emptied.
-pub(super) const DEPLOYMENT: Duration = Duration::from_secs(5);
+pub(super) const DEPLOYMENT: Duration = Duration::from_secs(1);
+/// Time between two rounds of housekeeping where Redis alone has the sessions: each looks at some thousand users.
+pub(super) const HOUSEKEEPING_ON_REDIS: Duration = Duration::from_secs(10);
 /// Longest time between two rounds of forgetting what is past its retention.
 pub(super) const FORGET: Duration = Duration::from_secs(60);
 /// Shortest time between them.

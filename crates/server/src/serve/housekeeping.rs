@@ -12,13 +12,25 @@ use vestibule::{
     time::{Timestamp, millis},
 };
 
-/// Runs until the server closes. Each job has a rhythm of its own: a slow one holds up no other.
-pub(super) async fn run(server: Arc<api::Server>, retention: Duration, stop: Stop) {
-    let tidy = tidy(&server, Rhythm::new(bounds::HOUSEKEEPING, &stop));
+/// Runs until the server closes, or must. Each job has a rhythm of its own: a slow one holds up no other.
+///
+/// # Errors
+/// The store belongs to another deployment now: whatever this process would write there, the others would not find.
+pub(super) async fn run(server: Arc<api::Server>, retention: Duration, stop: Stop) -> Result<(), Fault> {
+    let tidy = tidy(&server, Rhythm::new(tidy_period(&server), &stop));
     let look = look(&server, Rhythm::new(bounds::LOOK, &stop));
     let forget = keep_retention(&server, retention, Rhythm::new(forget_period(retention), &stop));
     let deployment = keep_deployment(&server, Rhythm::new(bounds::DEPLOYMENT, &stop));
-    tokio::join!(tidy, look, forget, deployment);
+    let rest = async {
+        tokio::join!(tidy, look, forget);
+        Ok(())
+    };
+    tokio::try_join!(rest, deployment).map(|_| ())
+}
+
+/// A store that must walk to find what expired is not kept walking. Nothing waits for it: an expired session is refused anyway.
+fn tidy_period(server: &api::Server) -> Duration {
+    if server.vestibule.is_on_redis_alone() { bounds::HOUSEKEEPING_ON_REDIS } else { bounds::HOUSEKEEPING }
 }
 
 /// A beat until the server closes.
@@ -44,10 +56,14 @@ impl Rhythm {
 }
 
 async fn tidy(server: &api::Server, mut rhythm: Rhythm) {
+    let mut failed = false;
     while rhythm.next().await {
-        if let Err(fault) = server.vestibule.sessions.tidy().await {
-            tracing::warn!(class = fault.class(), "housekeeping did not finish");
+        let tidied = server.vestibule.sessions.tidy().await;
+        // Once for each outage: it may last.
+        if let (Err(fault), false) = (&tidied, failed) {
+            tracing::warn!(%fault, "housekeeping did not finish");
         }
+        failed = tidied.is_err();
     }
 }
 
@@ -58,12 +74,14 @@ async fn look(server: &api::Server, mut rhythm: Rhythm) {
     }
 }
 
-async fn keep_deployment(server: &api::Server, mut rhythm: Rhythm) {
+/// A store that is away will be told later.
+async fn keep_deployment(server: &api::Server, mut rhythm: Rhythm) -> Result<(), Fault> {
     while rhythm.next().await {
-        if let Err(fault) = server.vestibule.keep_deployment().await {
-            tracing::warn!(%fault, "the store was not told its deployment");
+        if let Err(fault @ Fault::Misconfigured(_)) = server.vestibule.keep_deployment().await {
+            return Err(fault);
         }
     }
+    Ok(())
 }
 
 async fn keep_retention(server: &api::Server, retention: Duration, mut rhythm: Rhythm) {

@@ -10,6 +10,11 @@ use tracing_subscriber::{EnvFilter, fmt};
 /// Starts the log of this process. The first one stays.
 pub(super) fn start(config: &Log) {
     let filter = EnvFilter::new(&config.level);
+    // It tells of each try to reach a node of a Cluster; what matters of that we tell ourselves.
+    let filter = match "redis=error".parse() {
+        Ok(quiet) if !config.level.contains("redis=") => filter.add_directive(quiet),
+        _ => filter,
+    };
     let lines = fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false);
     // Only tests in one process could come second.
     let _ = match config.format {

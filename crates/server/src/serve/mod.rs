@@ -110,14 +110,20 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     // Last: whoever is told that the server is ready finds both listeners so.
     server.health.look(&server.vestibule).await;
     greeting.print();
-    let housekeeping = tokio::spawn(housekeeping::run(server.clone(), event_retention, stop));
+    let mut housekeeping = tokio::spawn(housekeeping::run(server.clone(), event_retention, stop));
 
-    signals.next().await;
+    let failed = tokio::select! {
+        () = signals.next() => None,
+        ended = &mut housekeeping => Some(ended?),
+    };
     wind_down(&switch, &connections, &config.http, &mut signals).await;
-    housekeeping.await?;
+    let ended = match failed {
+        Some(ended) => ended,
+        None => housekeeping.await?,
+    };
     housekeeping::finish(&server).await;
     tracing::info!("stopped");
-    Ok(())
+    Ok(ended?)
 }
 
 /// The two listeners.

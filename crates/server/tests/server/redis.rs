@@ -86,6 +86,19 @@ fn an_emptied_redis_is_told_its_deployment_again() {
     assert_eq!(listed.json()["sessions"].as_array().map(Vec::len), Some(1));
 }
 
+/// Two deployments over one store would give a user two tags, and an end on one side would miss the sessions of the other.
+#[test]
+fn a_server_whose_store_was_made_anew_ends_and_says_why() {
+    let redis = Redis::start();
+    let mut one = Server::start(over(&redis));
+    let salt = "vs:{0}:deployment";
+    // As if another server had been faster than its reminder.
+    let anew = format!("SET {salt} {}", "x".repeat(48));
+    assert!(redis.command(&anew).contains("OK"));
+    assert!(!one.wait().success());
+    assert!(one.stderr().contains("start this process again"), "{}", one.stderr());
+}
+
 /// One setting moves the same product to any kind of Redis.
 fn works_on(url: &str, more: impl Fn(ServerOptions) -> ServerOptions) {
     let options = || more(ServerOptions::default().env("REDIS_URL", url).env("VESTIBULE_SECRET", SECRET));
@@ -135,6 +148,26 @@ fn tls_and_sockets_are_other_ways_to_one_server() {
     assert!(refused.stderr.contains("not valid for name"), "{}", refused.stderr);
     let _redis = Redis::start_with(&["--unixsocket", &path(socket.clone())]);
     works_on(&format!("unix:{}", path(socket)), |options| options);
+}
+
+/// O7: with nobody left who could tell whether a session is valid, a balancer must know.
+#[test]
+fn with_both_stores_away_the_server_is_not_ready() {
+    let (redis, postgres) = (Redis::start(), Postgres::start());
+    let server = Server::start(over(&redis).env("DATABASE_URL", &postgres.database()).env("VESTIBULE_STORE__TIMEOUT", "250ms"));
+    let token = text(&create(&server), "token");
+    redis.kill();
+    postgres.kill();
+    let health = || get("/health").bearer(&server.key).send(&server.management);
+    let known = || (health().status == 503 && get("/readyz").send(&server.public).status == 503).then_some(());
+    assert!(wait_for(START, known).is_some(), "{:?}", health());
+    assert_eq!(get("/livez").send(&server.public).status, 200);
+    assert_eq!(validate(&server, &token).status, 503);
+    postgres.restart();
+    let ready = || (get("/readyz").send(&server.public).status == 200).then_some(());
+    assert!(wait_for(START, ready).is_some(), "the record alone is enough");
+    let valid = || (validate(&server, &token).status == 200).then_some(());
+    assert!(wait_for(START, valid).is_some(), "the record answers");
 }
 
 /// With a record nothing is lost with Redis: neither a session nor its end.

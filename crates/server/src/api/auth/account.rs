@@ -1,7 +1,7 @@
 //! Accounts: register, log in, log out, who am I, change the password.
 
 use super::{Visit, body_of, forgetting, private, with_cookie};
-use crate::api::{Server, Shared, unavailable};
+use crate::api::{Server, Shared, unavailable_to_browser};
 use axum::{
     extract::State,
     http::StatusCode,
@@ -74,7 +74,7 @@ pub(super) async fn register(
     let accounts = accounts(&server)?;
     let email = Email::new(&body.email).map_err(|error| Problem::invalid_field("email", error.to_string()))?;
     let new = NewAccount { email, password: body.password, name: body.name };
-    match accounts.register(new, visit.origin(None)).await.map_err(|fault| unavailable(&fault))? {
+    match accounts.register(new, visit.origin(None)).await.map_err(|fault| unavailable_to_browser(&fault))? {
         Registration::Registered(account) => Ok(private(StatusCode::CREATED, json!({"user": UserBody::from(account)}))),
         Registration::AddressTaken => Err(Problem::new(ProblemCode::EmailTaken)),
         Registration::Weak(reasons) => Err(weak("password", &reasons)),
@@ -107,7 +107,7 @@ pub(super) async fn login(
         replace_token: visit.token.clone(),
         ..NewSession::default()
     };
-    match accounts.login(credentials, new, visit.origin(None)).await.map_err(|fault| unavailable(&fault))? {
+    match accounts.login(credentials, new, visit.origin(None)).await.map_err(|fault| unavailable_to_browser(&fault))? {
         Login::LoggedIn { account, issued } => {
             let session = body_of(&server, issued.info.session.clone())?;
             let body = json!({"user": UserBody::from(account), "session": session, "csrf_token": issued.csrf_token});
@@ -130,7 +130,7 @@ pub(super) async fn logout(State(server): Shared, visit: Visit) -> Result<Respon
     };
     let origin = visit.origin(Some(&valid.session()));
     let ended = server.vestibule.sessions.end(valid.id(), EndReason::Logout, origin).await;
-    ended.map_err(|fault| unavailable(&fault))?;
+    ended.map_err(|fault| unavailable_to_browser(&fault))?;
     Ok(forgotten())
 }
 
@@ -143,7 +143,7 @@ pub(super) async fn me(State(server): Shared, visit: Visit) -> Result<Response, 
         None => Some(server.vestibule.sessions.csrf_token(&session)),
     };
     let account = match &server.vestibule.accounts {
-        Some(accounts) => accounts.of(session.id.tag()).await.map_err(|fault| unavailable(&fault))?,
+        Some(accounts) => accounts.of(session.id.tag()).await.map_err(|fault| unavailable_to_browser(&fault))?,
         None => None,
     };
     let user = match (account, &session.user_id) {
@@ -173,7 +173,7 @@ pub(super) async fn change_password(
     let Some(current) = body.current_password else { return Err(Problem::new(ProblemCode::WrongPassword)) };
     let change = PasswordChange { current, new: body.new_password, revoke_others: true };
     let origin = visit.origin(Some(&session));
-    match accounts.change_password(&session, change, origin).await.map_err(|fault| unavailable(&fault))? {
+    match accounts.change_password(&session, change, origin).await.map_err(|fault| unavailable_to_browser(&fault))? {
         PasswordChanged::Done { issued: Some(issued), revoked } => {
             let body = json!({"csrf_token": issued.csrf_token, "revoked": revoked});
             with_cookie(private(StatusCode::OK, body), &issued, &server)

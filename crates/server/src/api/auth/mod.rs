@@ -7,7 +7,7 @@ mod account;
 pub(super) mod cors;
 mod own;
 
-use super::{Server, unavailable};
+use super::{Server, unavailable_to_browser};
 use axum::{
     Router,
     extract::{ConnectInfo, FromRequestParts},
@@ -138,7 +138,7 @@ impl Visit {
             activity: None,
             request_id: self.request_id.as_deref(),
         };
-        match server.vestibule.sessions.validate(presented).await.map_err(|fault| unavailable(&fault))? {
+        match server.vestibule.sessions.validate(presented).await.map_err(|fault| unavailable_to_browser(&fault))? {
             Validation::Valid(valid) => Ok(valid),
             Validation::Refused(Refusal::CsrfFailed) => Err(Problem::new(ProblemCode::CsrfFailed)),
             Validation::Refused(Refusal::StepUpRequired) => Err(Problem::new(ProblemCode::StepUpRequired)),
@@ -194,6 +194,6 @@ fn forgetting(mut response: Response, server: &Server) -> Response {
 
 /// A session as its own user sees it.
 fn body_of(server: &Server, session: Session) -> Result<super::session::SessionBody, Problem> {
-    let info: SessionInfo = server.vestibule.sessions.open(session).map_err(|fault| unavailable(&fault))?;
+    let info: SessionInfo = server.vestibule.sessions.open(session).map_err(|fault| unavailable_to_browser(&fault))?;
     Ok(info.into())
 }

@@ -1,7 +1,7 @@
 //! A user's own sessions: look at them, end them. Works without accounts as well.
 
 use super::{Visit, forgetting, private};
-use crate::api::{Server, Shared, query::TextPath, session::SessionBody, unavailable};
+use crate::api::{Server, Shared, query::TextPath, session::SessionBody, unavailable_to_browser};
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
@@ -30,7 +30,7 @@ pub(super) async fn list(State(server): Shared, visit: Visit) -> Result<Response
         SessionKind::Share => vec![valid.packed().clone()],
         _ => {
             let (now, store) = (server.vestibule.sessions.clock().now(), server.vestibule.sessions.store());
-            store.list(valid.id().tag(), now).await.map_err(|fault| unavailable(&fault))?
+            store.list(valid.id().tag(), now).await.map_err(|fault| unavailable_to_browser(&fault))?
         }
     };
     let own = |session: Session| -> Result<OwnSession, Problem> {
@@ -59,7 +59,7 @@ pub(super) async fn end(State(server): Shared, visit: Visit, TextPath(id): TextP
     }
     let sessions = &server.vestibule.sessions;
     let found = match id.tag() == session.id.tag() {
-        true => sessions.store().get(id, sessions.clock().now()).await.map_err(|fault| unavailable(&fault))?,
+        true => sessions.store().get(id, sessions.clock().now()).await.map_err(|fault| unavailable_to_browser(&fault))?,
         false => GetOutcome::Missing,
     };
     if found == GetOutcome::Missing {
@@ -72,7 +72,7 @@ pub(super) async fn end(State(server): Shared, visit: Visit, TextPath(id): TextP
 
 async fn end_one(server: &Server, visit: &Visit, by: &Session, id: SessionId, reason: EndReason) -> Result<(), Problem> {
     let ended = server.vestibule.sessions.end(id, reason, visit.origin(Some(by))).await;
-    ended.map(|_| ()).map_err(|fault| unavailable(&fault))
+    ended.map(|_| ()).map_err(|fault| unavailable_to_browser(&fault))
 }
 
 /// `?except=current`, or a session id, stays.
@@ -97,6 +97,6 @@ pub(super) async fn end_all(
     freshly_proved(&server, &session)?;
     let origin = visit.origin(Some(&session));
     let ended = server.vestibule.sessions.end_all_of(session.id.tag(), except.into_iter().collect(), origin).await;
-    let response = private(StatusCode::OK, json!({"revoked": ended.map_err(|fault| unavailable(&fault))?}));
+    let response = private(StatusCode::OK, json!({"revoked": ended.map_err(|fault| unavailable_to_browser(&fault))?}));
     if except == Some(session.id) { Ok(response) } else { Ok(forgetting(response, &server)) }
 }

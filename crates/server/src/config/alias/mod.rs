@@ -180,7 +180,15 @@ fn converted(text: &str, reading: Reading) -> String {
     match reading {
         Reading::Secret | Reading::Plain => text.to_owned(),
         // What is not a number is passed on, for the reader of the setting to refuse it by name.
-        Reading::Seconds => duration("s").unwrap_or_else(|| text.to_owned()),
+        Reading::Seconds => duration("s").or_else(|| fraction(text)).unwrap_or_else(|| text.to_owned()),
         Reading::Minutes => duration("m").unwrap_or_else(|| text.to_owned()),
     }
+}
+
+/// Seconds such as `0.5`, as Python's clients take them.
+fn fraction(text: &str) -> Option<String> {
+    let seconds: f64 = text.parse().ok()?;
+    let duration = Duration::try_from_secs_f64(seconds).ok().filter(|duration| duration.subsec_nanos() % 1_000_000 == 0)?;
+    let text = format!("{}ms", duration.as_millis());
+    Duration::parse(&text).map(|duration| duration.show())
 }
