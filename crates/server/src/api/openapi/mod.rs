@@ -175,6 +175,7 @@ mod tests {
         let v1 = [
             include_str!("../session/mod.rs"),
             include_str!("../user.rs"),
+            include_str!("../import.rs"),
             include_str!("../key.rs"),
             include_str!("../event.rs"),
             include_str!("../stats.rs"),
