@@ -93,16 +93,23 @@ pub async fn open(store: &dyn DeploymentStore, ring: &KeyRing) -> Result<OpenOut
     Ok(OpenOutcome::Opened(Deployment::new(&kept.salt)))
 }
 
+/// How [`keep`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum KeepOutcome {
+    /// The store knows this deployment.
+    Kept,
+    /// The store was emptied, and another process has founded another deployment in it, with other user tags. Nothing that this
+    /// process holds fits the store any more: it must start again.
+    Superseded,
+}
+
 /// Tells the deployment to a store that has lost it, as one without a disk does when it is emptied or restarted. A process that
 /// starts later would else found another one, and the two would give the same user different tags.
 ///
 /// # Errors
-/// A [`Fault`] of the store; [`Fault::Misconfigured`] where another one has been founded already.
-pub async fn keep(store: &dyn DeploymentStore, deployment: &Deployment, ring: &KeyRing) -> Result<(), Fault> {
+/// A [`Fault`] of the store, which will be told later.
+pub async fn keep(store: &dyn DeploymentStore, deployment: &Deployment, ring: &KeyRing) -> Result<KeepOutcome, Fault> {
     let kept = store.init(DeploymentRecord { salt: deployment.salt, fingerprint: ring.fingerprint() }).await?;
-    if kept.salt == deployment.salt {
-        return Ok(());
-    }
-    let text = "the store was emptied, and another process has made it anew with other user tags: start this process again";
-    Err(Fault::Misconfigured(text.into()))
+    Ok(if kept.salt == deployment.salt { KeepOutcome::Kept } else { KeepOutcome::Superseded })
 }

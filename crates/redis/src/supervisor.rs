@@ -235,8 +235,8 @@ async fn supervise(shared: Arc<Shared>) {
                 shared.guard(connection, term).await
             }
             Err(fault) => {
-                // Once for each outage.
-                if !std::mem::replace(&mut is_lost, true) {
+                // Once for each outage. What no waiting mends is told by whoever starts, and by health.
+                if !matches!(fault, Fault::Misconfigured(_)) && !std::mem::replace(&mut is_lost, true) {
                     tracing::warn!(%fault, "Redis is away");
                 }
                 shared.seen.send_replace(Seen::Nobody(fault));

@@ -5,7 +5,7 @@ use vestibule_core::{
     account::{AccountStore, Accounts, service::AccountParts},
     alias::AliasStore,
     bus::Bus,
-    deployment::{self, Deployment, DeploymentStore, OpenOutcome},
+    deployment::{self, Deployment, DeploymentStore, KeepOutcome, OpenOutcome},
     durable::Durable,
     event::{EventStore, Observations, Observer},
     fault::Fault,
@@ -254,10 +254,10 @@ impl Vestibule {
     /// often enough. A record forgets nothing and is not told.
     ///
     /// # Errors
-    /// See [`deployment::keep`]. After [`Fault::Misconfigured`] this process must start again.
-    pub async fn keep_deployment(&self) -> Result<(), Fault> {
+    /// See [`deployment::keep`].
+    pub async fn keep_deployment(&self) -> Result<KeepOutcome, Fault> {
         if self.durable.is_some() {
-            return Ok(());
+            return Ok(KeepOutcome::Kept);
         }
         deployment::keep(&*self.deployment.store, &self.deployment.deployment, &self.deployment.ring).await
     }

@@ -8,15 +8,21 @@ use crate::api;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use vestibule::{
+    deployment::KeepOutcome,
     fault::Fault,
     time::{Timestamp, millis},
 };
 
+/// The store belongs to another deployment now: whatever this process would write there, the others would not find.
+#[derive(Debug, thiserror::Error)]
+#[error("the store was emptied, and another process has made it anew with other user tags: start this process again")]
+pub(super) struct Superseded;
+
 /// Runs until the server closes, or must. Each job has a rhythm of its own: a slow one holds up no other.
 ///
 /// # Errors
-/// The store belongs to another deployment now: whatever this process would write there, the others would not find.
-pub(super) async fn run(server: Arc<api::Server>, retention: Duration, stop: Stop) -> Result<(), Fault> {
+/// [`Superseded`].
+pub(super) async fn run(server: Arc<api::Server>, retention: Duration, stop: Stop) -> Result<(), Superseded> {
     let tidy = tidy(&server, Rhythm::new(tidy_period(&server), &stop));
     let look = look(&server, Rhythm::new(bounds::LOOK, &stop));
     let forget = keep_retention(&server, retention, Rhythm::new(forget_period(retention), &stop));
@@ -74,11 +80,11 @@ async fn look(server: &api::Server, mut rhythm: Rhythm) {
     }
 }
 
-/// A store that is away will be told later.
-async fn keep_deployment(server: &api::Server, mut rhythm: Rhythm) -> Result<(), Fault> {
+/// A store that is away or takes no writes will be told later.
+async fn keep_deployment(server: &api::Server, mut rhythm: Rhythm) -> Result<(), Superseded> {
     while rhythm.next().await {
-        if let Err(fault @ Fault::Misconfigured(_)) = server.vestibule.keep_deployment().await {
-            return Err(fault);
+        if let Ok(KeepOutcome::Superseded) = server.vestibule.keep_deployment().await {
+            return Err(Superseded);
         }
     }
     Ok(())

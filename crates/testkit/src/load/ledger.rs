@@ -72,8 +72,8 @@ impl Held {
 mod tests {
     use super::*;
 
-    fn held(fate: Fate) -> Held {
-        let changed = Changed { at: Instant::now(), server: 0 };
+    fn held(fate: Fate, at: Instant) -> Held {
+        let changed = Changed { at, server: 0 };
         let (user, id, token) = (String::new(), String::new(), String::new());
         Held { user, id, token, fate, data: Some(3), changed, era: 0 }
     }
@@ -82,17 +82,17 @@ mod tests {
     fn broken_promises_are_seen() {
         let now = Instant::now();
         for (fate, answer) in [(Fate::Live, Answer::Refused), (Fate::Unknown, Answer::Another)] {
-            assert!(matches!(held(fate).judge(answer, 1, now), Verdict::Broken(_)), "{fate:?} {answer:?}");
+            assert!(matches!(held(fate, now).judge(answer, 1, now), Verdict::Broken(_)), "{fate:?} {answer:?}");
         }
         for (fate, answer) in
             [(Fate::Live, Answer::Valid(Some(2))), (Fate::Live, Answer::Valid(None)), (Fate::Ended, Answer::Valid(Some(3)))]
         {
-            assert!(matches!(held(fate).judge(answer, 0, now), Verdict::Broken(_)), "{fate:?} {answer:?}");
-            assert!(matches!(held(fate).judge(answer, 1, now), Verdict::Unseen(_)), "{fate:?} {answer:?}");
-            assert!(matches!(held(fate).judge(answer, 1, now + UNSEEN), Verdict::Broken(_)), "{fate:?} {answer:?}");
+            assert!(matches!(held(fate, now).judge(answer, 0, now), Verdict::Broken(_)), "{fate:?} {answer:?}");
+            assert!(matches!(held(fate, now).judge(answer, 1, now), Verdict::Unseen(_)), "{fate:?} {answer:?}");
+            assert!(matches!(held(fate, now).judge(answer, 1, now + UNSEEN), Verdict::Broken(_)), "{fate:?} {answer:?}");
         }
-        assert_eq!(held(Fate::Live).judge(Answer::Valid(Some(3)), 0, now), Verdict::Kept);
-        assert_eq!(held(Fate::Ended).judge(Answer::Refused, 0, now), Verdict::Kept);
-        assert_eq!(held(Fate::Unknown).judge(Answer::Refused, 0, now), Verdict::Kept);
+        assert_eq!(held(Fate::Live, now).judge(Answer::Valid(Some(3)), 0, now), Verdict::Kept);
+        assert_eq!(held(Fate::Ended, now).judge(Answer::Refused, 0, now), Verdict::Kept);
+        assert_eq!(held(Fate::Unknown, now).judge(Answer::Refused, 0, now), Verdict::Kept);
     }
 }

@@ -110,7 +110,7 @@ fn a_full_redis_begins_nothing_and_ends_what_is_to_end() {
     set(&redis, "maxmemory 1");
     let refused = create(&server).expect(503);
     assert_eq!(refused.code(), "store_unavailable");
-    assert!(!refused.text().contains("maxmemory"), "what is the operator's is told a client: {}", refused.text());
+    assert!(refused.text().contains("raise maxmemory"), "who holds a key is told the remedy: {}", refused.text());
     let memory = finds(&server, &["memory"]);
     assert!(memory["findings"][0]["remedy"].as_str().is_some_and(|text| text.contains("raise maxmemory")), "{memory}");
     let _ = delete(&format!("/v1/sessions/{session}")).bearer(&server.key).send(&server.management).expect(204);
