@@ -11,6 +11,7 @@ pub mod account;
 pub mod alias;
 pub mod bounds;
 pub mod bus;
+mod bytes;
 pub mod deployment;
 pub mod durable;
 pub mod event;

@@ -169,7 +169,7 @@ impl Beside for Beneath {
     }
 
     fn rests(user: &UserAggregate) -> bool {
-        user.live.is_empty() && !user.disabled
+        user.live.is_empty() && !user.disabled && user.extras.is_none()
     }
 
     fn queued(&mut self) -> &mut bool {
@@ -338,8 +338,11 @@ impl MemoryStore {
 fn wake_time(held: &Held<Beneath>, retention_ms: u64) -> Timestamp {
     match held.user.live.iter().map(PackedSession::deadline).min() {
         Some(deadline) => deadline,
-        None if Beneath::rests(&held.user) => held.beside.past().map(Past::last).unwrap_or_default().plus_ms(retention_ms),
-        None => Timestamp::from_millis(u64::MAX),
+        None if held.user.disabled => Timestamp::from_millis(u64::MAX),
+        None => {
+            let kept = held.user.extras.as_ref().map(|extras| extras.keep_until()).unwrap_or_default();
+            held.beside.past().map(Past::last).unwrap_or_default().plus_ms(retention_ms).max(kept)
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use vestibule_core::{
     id::UserTag,
     session::PackedSession,
-    user::{Handoff, UserAggregate},
+    user::{Extras, Handoff, UserAggregate},
 };
 
 /// What the allocator and a reference count add to a block, about.
@@ -97,7 +97,8 @@ impl<X: Beside> Held<X> {
         let list = if user.live.spilled() { user.live.capacity() * size_of::<PackedSession>() + PER_BLOCK } else { 0 };
         let name = user.user_id.as_ref().map_or(0, |id| id.as_str().len() + PER_BLOCK);
         let handoffs = user.handoffs.as_ref().map_or(0, |handoffs| handoffs.capacity() * size_of::<Handoff>() + 2 * PER_BLOCK);
-        size_of::<Self>() + PER_SLOT + packed + list + name + handoffs + self.beside.bytes()
+        let extras = user.extras.as_ref().map_or(0, |extras| size_of::<Extras>() + PER_BLOCK + extras.memory());
+        size_of::<Self>() + PER_SLOT + packed + list + name + handoffs + extras + self.beside.bytes()
     }
 }
 

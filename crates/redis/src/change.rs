@@ -263,15 +263,20 @@ impl RedisStore {
     /// How long a user is kept: past the last deadline, so that expired and unknown can be told apart.
     fn ttl_ms(&self, user: &UserAggregate, now: Timestamp) -> u64 {
         match user.live.iter().map(PackedSession::deadline).max() {
-            Some(deadline) => deadline.since_ms(now) + AFTERLIFE_MS,
-            None => self.resting_ttl_ms(user),
+            Some(deadline) => (deadline.since_ms(now) + AFTERLIFE_MS).max(extras_ttl_ms(user, now)),
+            None => self.resting_ttl_ms(user, now),
         }
     }
 
     /// How long a user without sessions is kept.
-    pub(crate) fn resting_ttl_ms(&self, user: &UserAggregate) -> u64 {
-        if user.disabled { bounds::DISABLED_RETENTION_MS } else { self.retention_ms }
+    pub(crate) fn resting_ttl_ms(&self, user: &UserAggregate, now: Timestamp) -> u64 {
+        let rest = if user.disabled { bounds::DISABLED_RETENTION_MS } else { self.retention_ms };
+        rest.max(extras_ttl_ms(user, now))
     }
+}
+
+fn extras_ttl_ms(user: &UserAggregate, now: Timestamp) -> u64 {
+    user.extras.as_ref().map_or(0, |extras| extras.keep_until().since_ms(now) + AFTERLIFE_MS)
 }
 
 pub(crate) fn rule<C: UserCommand + Clone>(cx: &Context, command: C) -> impl Fn(&mut UserAggregate) -> (C::Outcome, Writes) {

@@ -20,6 +20,7 @@ use vestibule_core::{
         command::{EndOutcome, EndSessions, Selection},
         unseen,
     },
+    time::Timestamp,
     user::{Context, Effects, UserAggregate, command::UserCommand},
 };
 
@@ -100,7 +101,7 @@ impl RedisStore {
         let told = SessionsEnded { tag: user.tag, revision: user.revision, which: Which::All, reason: Some(reason) };
         let bus = self.bus.get().map(|bus| &**bus as &dyn Bus);
         let announcement = Announcement::new(bus, Some(Signal::SessionsEnded(told)));
-        if self.write_end(&header, &user, effects).await? {
+        if self.write_end(&header, &user, effects, cx.now).await? {
             announcement.publish();
             return Ok(Some(outcome));
         }
@@ -108,7 +109,7 @@ impl RedisStore {
         Ok(None)
     }
 
-    async fn write_end(&self, header: &Header, user: &UserAggregate, effects: Effects) -> Result<bool, Fault> {
+    async fn write_end(&self, header: &Header, user: &UserAggregate, effects: Effects, now: Timestamp) -> Result<bool, Fault> {
         let (tag, home) = (user.tag, user.tag.home());
         let stamp: Stamp = random();
         let packed = user::pack(user, stamp);
@@ -118,7 +119,7 @@ impl RedisStore {
         let mut arguments = vec![
             header.stamp.to_vec(),
             packed,
-            number(self.resting_ttl_ms(user)),
+            number(self.resting_ttl_ms(user, now)),
             number(self.retention_ms),
             number(bounds::HOME_RETENTION_MS),
             number(MEMORY_EVENTS as u64),

@@ -1,9 +1,9 @@
 //! A user as bytes: one header and all live sessions in the order of their creation.
 //!
 //! ```text
-//! 0 version=2 | 1 flags | 2 stamp 8 | 10 wake u48 | 16 revision u48 | 22 created u48 | 28 ended u48 | 34 last login u48
+//! 0 version=2, or 3 with extras | 1 flags | 2 stamp 8 | 10 wake u48 | 16 revision u48 | 22 created u48 | 28 ended u48 | 34 last login u48
 //! 40 live u16 | 42 tail u32 | 46 user id (u16 length) | hand-offs (u8 count: digest 32, session 24, expires u48, redeemed 0 or 1 and 24)
-//! | sessions (each u32 length and a packed session)
+//! | extras, in version 3 (u32 length and what the core packed) | sessions (each u32 length and a packed session)
 //! ```
 //!
 //! Numbers are little-endian, times milliseconds since the epoch. `docs/keyspace.md` says the same for other readers.
@@ -16,10 +16,13 @@ use vestibule_core::{
     id::{SessionId, UserId, UserTag},
     session::{EndReason, Ended, PackedSession, SessionKind, TokenDigest, command::FindOutcome, transition},
     time::Timestamp,
-    user::{Handoff, UserAggregate},
+    user::{Extras, Handoff, UserAggregate},
 };
 
-const VERSION: u8 = 2;
+/// Of a user without extras.
+const PLAIN: u8 = 2;
+/// Of a user with extras; a program that does not know them refuses it, where it would else write the user back without them.
+const WITH_EXTRAS: u8 = 3;
 const DISABLED: u8 = 1;
 /// Bytes of the fixed part.
 pub(crate) const HEADER: usize = 46;
@@ -32,6 +35,7 @@ pub(crate) type Stamp = [u8; 8];
 /// The fixed part of a stored user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
+    has_extras: bool,
     flags: u8,
     pub(crate) stamp: Stamp,
     /// No session ends by time before this.
@@ -77,10 +81,13 @@ impl<'a> Reader<'a> {
     }
 
     fn header(&mut self) -> Result<Header, Short> {
-        if self.number(1)? != u64::from(VERSION) {
-            return Err(Short);
-        }
+        let has_extras = match self.array()? {
+            [PLAIN] => false,
+            [WITH_EXTRAS] => true,
+            _ => return Err(Short),
+        };
         Ok(Header {
+            has_extras,
             flags: self.array::<1>()?[0],
             stamp: self.array()?,
             wake: self.time()?,
@@ -116,9 +123,34 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn session(&mut self) -> Result<&'a [u8], Short> {
+    /// Something packed elsewhere, with its length in front.
+    fn packed(&mut self) -> Result<&'a [u8], Short> {
         let length = self.number(4)? as usize;
         self.take(length)
+    }
+
+    /// What stands between the fixed part and the sessions.
+    fn beside(&mut self, header: &Header) -> Result<Beside<'a>, Short> {
+        let (user_id, handoffs) = (self.user_id()?, self.handoffs()?);
+        Ok(Beside { user_id, handoffs, extras: if header.has_extras { Some(self.packed()?) } else { None } })
+    }
+}
+
+/// What a user has besides figures and sessions.
+struct Beside<'a> {
+    user_id: Option<UserId>,
+    handoffs: Vec<Handoff>,
+    extras: Option<&'a [u8]>,
+}
+
+impl Beside<'_> {
+    fn add_to(self, user: &mut UserAggregate) -> Result<(), Short> {
+        user.user_id = self.user_id;
+        user.handoffs = (!self.handoffs.is_empty()).then(|| Box::new(self.handoffs));
+        if let Some(extras) = self.extras {
+            user.extras = Some(Box::new(Extras::unpack(user.tag, extras).map_err(|_| Short)?));
+        }
+        Ok(())
     }
 }
 
@@ -132,11 +164,9 @@ pub(crate) fn unpack(tag: UserTag, bytes: &[u8]) -> Result<(Stamp, UserAggregate
     let mut reader = Reader(bytes);
     let header = reader.header()?;
     let mut user = bare(tag, &header);
-    user.user_id = reader.user_id()?;
-    let handoffs = reader.handoffs()?;
-    user.handoffs = (!handoffs.is_empty()).then(|| Box::new(handoffs));
+    reader.beside(&header)?.add_to(&mut user)?;
     for _ in 0..header.live {
-        user.live.push(session(reader.session()?)?);
+        user.live.push(session(reader.packed()?)?);
     }
     Ok((header.stamp, user))
 }
@@ -161,7 +191,8 @@ pub(crate) fn pack(user: &UserAggregate, stamp: Stamp) -> Vec<u8> {
     let sessions: usize = user.live.iter().map(|session| session.as_bytes().len() + 4).sum();
     let mut out = Vec::with_capacity(HEADER + 64 + sessions);
     let wake = user.live.iter().map(PackedSession::deadline).min().unwrap_or_default();
-    out.extend_from_slice(&[VERSION, if user.disabled { DISABLED } else { 0 }]);
+    let version = if user.extras.is_some() { WITH_EXTRAS } else { PLAIN };
+    out.extend_from_slice(&[version, if user.disabled { DISABLED } else { 0 }]);
     out.extend_from_slice(&stamp);
     for number in [wake.millis(), user.revision, user.created_total, user.ended_total, user.last_login_at.millis()] {
         out.extend_from_slice(&number.to_le_bytes()[..6]);
@@ -180,13 +211,20 @@ pub(crate) fn pack(user: &UserAggregate, stamp: Stamp) -> Vec<u8> {
         out.push(u8::from(handoff.redeemed.is_some()));
         out.extend(handoff.redeemed.iter().flat_map(SessionId::to_bytes));
     }
+    if let Some(extras) = &user.extras {
+        put_packed(&mut out, &extras.pack());
+    }
     for session in &user.live {
-        out.extend_from_slice(&(session.as_bytes().len() as u32).to_le_bytes());
-        out.extend_from_slice(session.as_bytes());
+        put_packed(&mut out, session.as_bytes());
     }
     let tail = (out.len() - kept_bytes(&user.live)) as u32;
     out[TAIL].copy_from_slice(&tail.to_le_bytes());
     out
+}
+
+fn put_packed(out: &mut Vec<u8>, packed: &[u8]) {
+    out.extend_from_slice(&(packed.len() as u32).to_le_bytes());
+    out.extend_from_slice(packed);
 }
 
 /// Bytes of the newest sessions that are kept if all end.
@@ -207,9 +245,8 @@ pub(crate) fn without_sessions(tag: UserTag, bytes: &[u8]) -> Result<Option<(Hea
     let mut reader = Reader(bytes);
     let header = reader.header()?;
     let mut user = bare(tag, &header);
-    let (Ok(user_id), Ok(handoffs)) = (reader.user_id(), reader.handoffs()) else { return Ok(None) };
-    user.user_id = user_id;
-    user.handoffs = (!handoffs.is_empty()).then(|| Box::new(handoffs));
+    let Ok(beside) = reader.beside(&header) else { return Ok(None) };
+    beside.add_to(&mut user)?;
     Ok(Some((header, user)))
 }
 
@@ -225,7 +262,7 @@ pub(crate) fn read_archive(bytes: &[u8]) -> Result<Vec<PackedSession>, Fault> {
     let ended = Ended { at, reason: EndReason::from_byte(reason).ok_or(Short)? };
     let mut sessions = Vec::new();
     while !reader.0.is_empty() {
-        sessions.push(session(reader.session()?)?.end(ended));
+        sessions.push(session(reader.packed()?)?.end(ended));
     }
     Ok(sessions)
 }
@@ -234,9 +271,10 @@ pub(crate) fn read_archive(bytes: &[u8]) -> Result<Vec<PackedSession>, Fault> {
 /// of a session in these bytes, or the session is a share, which depends on another one.
 pub(crate) fn find(tag: UserTag, bytes: &[u8], digest: &TokenDigest, now: Timestamp) -> Result<Option<FindOutcome>, Fault> {
     let mut reader = Reader(bytes);
-    let mut user = bare(tag, &reader.header()?);
-    let Ok(_) = reader.user_id().and_then(|_| reader.handoffs()) else { return Ok(None) };
-    while let Ok(bytes) = reader.session() {
+    let header = reader.header()?;
+    let mut user = bare(tag, &header);
+    let Ok(_) = reader.beside(&header) else { return Ok(None) };
+    while let Ok(bytes) = reader.packed() {
         if !bytes.get(PackedSession::DIGEST_AT).is_some_and(|held| digest.matches(held)) {
             continue;
         }
@@ -271,8 +309,17 @@ mod tests {
             ended_total: 1,
             last_login_at: Timestamp::from_millis(1_000_000),
             handoffs: Some(Box::new(vec![handoff(None), handoff(Some(session))])),
+            extras: Some(Box::new(Extras { token_epoch: 1, access_until: Timestamp::from_millis(88) })),
             ..UserAggregate::new(tag)
         }
+    }
+
+    #[test]
+    fn extras_cost_whoever_has_none_nothing() {
+        let user = UserAggregate { extras: None, ..user() };
+        let packed = pack(&user, [9; 8]);
+        assert_eq!((packed[0], packed.len()), (PLAIN, HEADER + 2 + 3 + 1 + 2 * (32 + 24 + 6 + 1) + 24));
+        assert_eq!(unpack(user.tag, &packed), Ok(([9; 8], user)));
     }
 
     #[test]

@@ -19,7 +19,9 @@ pub fn end_all(user: &mut UserAggregate, live: u64, reason: EndReason, cx: &Cont
     let event = step.note(EventType::SessionEnded);
     event.reason = Some(reason.as_str().into());
     event.count = Some(live);
-    (EndOutcome { revoked: live }, step.fx)
+    let fx = step.fx;
+    user.drop_empty_extras();
+    (EndOutcome { revoked: live }, fx)
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub fn apply<C: UserCommand>(command: C, user: &mut UserAggregate, cx: &Context,
     step.expire();
     let outcome = command.apply(&mut step);
     let fx = step.fx;
+    user.drop_empty_extras();
     if fx.changed {
         user.revision += 1;
     }

@@ -1,7 +1,10 @@
 //! One user's aggregate: everything that a command may look at or change in its atomic step.
 
 pub mod command;
+pub mod extras;
 pub mod transition;
+
+pub use extras::Extras;
 
 use crate::{
     account::Account,
@@ -49,6 +52,8 @@ pub struct UserAggregate {
     pub last_login_at: Timestamp,
     /// Hand-off codes that are still remembered, oldest first. Boxed, because hardly any user has one.
     pub handoffs: Option<Box<Vec<Handoff>>>,
+    /// What they have besides sessions, if anything. Boxed, because most users have none.
+    pub extras: Option<Box<Extras>>,
     /// Their account; filled in by a store only for commands that need it.
     pub account: Option<Box<Account>>,
     /// Sessions that have not ended, in the order of their creation. Expired ones stay until the next change.
@@ -68,8 +73,21 @@ impl UserAggregate {
             ended_total: 0,
             last_login_at: Timestamp::ZERO,
             handoffs: None,
+            extras: None,
             account: None,
             live: LiveSessions::new(),
+        }
+    }
+
+    /// What the user has besides sessions, made on demand. What is empty after a command is dropped again.
+    pub fn extras_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    /// Drops extras with nothing in them, so that there is one form of a user who has none.
+    pub(crate) fn drop_empty_extras(&mut self) {
+        if self.extras.as_ref().is_some_and(|extras| extras.is_empty()) {
+            self.extras = None;
         }
     }
 
@@ -231,6 +249,9 @@ impl Step<'_> {
             if handoffs.is_empty() {
                 self.user.handoffs = None;
             }
+        }
+        if let Some(extras) = &mut self.user.extras {
+            self.fx.changed |= extras.expire(now);
         }
     }
 

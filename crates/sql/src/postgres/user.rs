@@ -6,19 +6,19 @@ use sqlx::{PgPool, Row, postgres::PgRow};
 use vestibule_core::{
     id::{UserId, UserTag},
     record::UserSnapshot,
-    user::UserAggregate,
+    user::{Extras, UserAggregate},
 };
 
 /// Many users by their tags, locked until the end of the transaction in the order of the tags, so that no two transactions wait
 /// for each other.
 pub(super) const LOCK_MANY: &str =
-    "SELECT id, tag, user_id, revision, disabled, created_total, ended_total, last_login_at, handoffs, epoch, erased
+    "SELECT id, tag, user_id, revision, disabled, created_total, ended_total, last_login_at, handoffs, epoch, erased, extras
      FROM vestibule_users WHERE tag = ANY($1) ORDER BY tag FOR UPDATE";
 
 /// One user with live sessions, in one statement and so of one moment; and how far the change log is surely in it.
 const LOAD: &str =
     "SELECT u.id, u.tag, u.user_id, u.revision, u.disabled, u.created_total, u.ended_total, u.last_login_at, u.handoffs, u.epoch,
-     u.erased, ((m.base + pg_snapshot_xmin(pg_current_snapshot())::text::bigint) << 16) - 1,
+     u.erased, u.extras, ((m.base + pg_snapshot_xmin(pg_current_snapshot())::text::bigint) << 16) - 1,
      ARRAY(SELECT s.body FROM vestibule_sessions AS s
            WHERE s.user_row = u.id AND s.epoch = u.epoch AND s.ended_at IS NULL ORDER BY s.id)
      FROM vestibule_meta AS m LEFT JOIN vestibule_users AS u ON u.tag = $1";
@@ -32,6 +32,11 @@ pub(super) fn held(row: &PgRow, tag: UserTag) -> Result<Held, Trouble> {
         None => None,
         Some(bytes) => Some(Box::new(handoff::unpack(bytes, tag).ok_or(Trouble::Unreadable("hand-off codes"))?)),
     };
+    let extras: Option<&[u8]> = row.try_get(11)?;
+    let extras = match extras {
+        None => None,
+        Some(bytes) => Some(Box::new(Extras::unpack(tag, bytes).map_err(|_| Trouble::Unreadable("a user's extras"))?)),
+    };
     let mut held = Held::new(tag);
     held.row = Some(row.try_get(0)?);
     held.epoch = row.try_get(9)?;
@@ -44,6 +49,7 @@ pub(super) fn held(row: &PgRow, tag: UserTag) -> Result<Held, Trouble> {
         ended_total: number(row, 6)?,
         last_login_at: time(row, 7)?,
         handoffs,
+        extras,
         ..UserAggregate::new(tag)
     };
     Ok(held)
@@ -52,12 +58,12 @@ pub(super) fn held(row: &PgRow, tag: UserTag) -> Result<Held, Trouble> {
 /// A user with live sessions.
 pub(super) async fn load(pool: &PgPool, tag: UserTag) -> Result<UserSnapshot, Trouble> {
     let row = sqlx::query(LOAD).bind(&tag.as_bytes()[..]).fetch_one(pool).await?;
-    let sequence = number(&row, 11)?;
+    let sequence = number(&row, 12)?;
     if row.try_get::<Option<i64>, _>(0)?.is_none() {
         return Ok(UserSnapshot { sequence, user: UserAggregate::new(tag) });
     }
     let mut user = held(&row, tag)?.user;
-    let bodies: Vec<Vec<u8>> = row.try_get(12)?;
+    let bodies: Vec<Vec<u8>> = row.try_get(13)?;
     user.live = bodies.iter().map(|body| session(body, tag)).collect::<Result<_, _>>()?;
     Ok(UserSnapshot { sequence, user })
 }

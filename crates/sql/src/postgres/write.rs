@@ -15,31 +15,31 @@ const WRITE: &str = "WITH
  changed_users AS (
   UPDATE vestibule_users AS u SET user_id = v.user_id, revision = v.revision, disabled = v.disabled,
    created_total = v.created_total, ended_total = v.ended_total, last_login_at = v.last_login_at, handoffs = v.handoffs,
-   epoch = v.epoch, erased = v.erased
+   epoch = v.epoch, erased = v.erased, extras = v.extras
   FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::boolean[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[],
-   $9::bigint[], $10::bigint[])
-   AS v (id, user_id, revision, disabled, created_total, ended_total, last_login_at, handoffs, epoch, erased)
+   $9::bigint[], $10::bigint[], $11::bytea[])
+   AS v (id, user_id, revision, disabled, created_total, ended_total, last_login_at, handoffs, epoch, erased, extras)
   WHERE u.id = v.id),
  changed_sessions AS (
   UPDATE vestibule_sessions AS s SET epoch = v.epoch, deadline = v.deadline, ended_at = v.ended_at, body = v.body
-  FROM unnest($11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bytea[])
+  FROM unnest($12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bytea[])
    AS v (id, epoch, deadline, ended_at, body)
   WHERE s.id = v.id),
  new_sessions AS (
   INSERT INTO vestibule_sessions (user_row, epoch, serial, deadline, ended_at, body)
-  SELECT * FROM unnest($16::bigint[], $17::bigint[], $18::bytea[], $19::bigint[], $20::bigint[], $21::bytea[])),
+  SELECT * FROM unnest($17::bigint[], $18::bigint[], $19::bytea[], $20::bigint[], $21::bigint[], $22::bytea[])),
  new_marks AS (
   INSERT INTO vestibule_marks (user_row, epoch, at, reason)
-  SELECT * FROM unnest($22::bigint[], $23::bigint[], $24::bigint[], $25::smallint[])),
+  SELECT * FROM unnest($23::bigint[], $24::bigint[], $25::bigint[], $26::smallint[])),
  new_changes AS (
   INSERT INTO vestibule_change_log (sequence, tag, revision, at, ended_all, ended)
-  SELECT * FROM unnest($26::bigint[], $27::bytea[], $28::bigint[], $29::bigint[], $30::boolean[], $31::bytea[])),
+  SELECT * FROM unnest($27::bigint[], $28::bytea[], $29::bigint[], $30::bigint[], $31::boolean[], $32::bytea[])),
  new_events AS (
   INSERT INTO vestibule_events (id, tag, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count)
-  SELECT * FROM unnest($32::bytea[], $33::bytea[], $34::bigint[], $35::text[], $36::text[], $37::text[], $38::bytea[],
-   $39::text[], $40::text[], $41::text[], $42::text[], $43::bigint[]) ON CONFLICT (id) DO NOTHING)
- UPDATE vestibule_counters SET sessions = sessions + $45, users = users + $46, created_total = created_total + $47,
-  revoked_total = revoked_total + $48, expired_total = expired_total + $49 WHERE slot = $44";
+  SELECT * FROM unnest($33::bytea[], $34::bytea[], $35::bigint[], $36::text[], $37::text[], $38::text[], $39::bytea[],
+   $40::text[], $41::text[], $42::text[], $43::text[], $44::bigint[]) ON CONFLICT (id) DO NOTHING)
+ UPDATE vestibule_counters SET sessions = sessions + $46, users = users + $47, created_total = created_total + $48,
+  revoked_total = revoked_total + $49, expired_total = expired_total + $50 WHERE slot = $45";
 
 /// Writes a batch. `slot` is this writer's row of figures.
 pub(super) async fn batch(
@@ -91,6 +91,7 @@ fn bind_users<'q>(query: Bound<'q>, users: &[Held]) -> Bound<'q> {
         .bind(column(&changed, |(held, _)| handoff::pack(held.user.handoffs.as_deref().map(Vec::as_slice))))
         .bind(column(&changed, |(held, _)| held.epoch))
         .bind(column(&changed, |(held, _)| held.erased))
+        .bind(column(&changed, |(held, _)| held.user.extras.as_ref().map(|extras| extras.pack())))
 }
 
 /// A session that has a row, or will have one.

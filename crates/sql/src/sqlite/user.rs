@@ -15,16 +15,16 @@ use rusqlite::{OptionalExtension, Row, Transaction, named_params, params};
 use vestibule_core::{
     id::{UserId, UserTag},
     record::UserSnapshot,
-    user::UserAggregate,
+    user::{Extras, UserAggregate},
 };
 
 /// Many users by `rarray` of their tags.
 pub(super) const SELECT_MANY: &str =
-    "SELECT id, tag, user_id, revision, disabled, created_total, ended_total, last_login_at, handoffs, epoch, erased
+    "SELECT id, tag, user_id, revision, disabled, created_total, ended_total, last_login_at, handoffs, epoch, erased, extras
      FROM rarray(?1) AS wanted CROSS JOIN users ON tag = wanted.value";
 
 const SELECT_ONE: &str =
-    "SELECT id, tag, user_id, revision, disabled, created_total, ended_total, last_login_at, handoffs, epoch, erased
+    "SELECT id, tag, user_id, revision, disabled, created_total, ended_total, last_login_at, handoffs, epoch, erased, extras
      FROM users WHERE tag = ?1";
 
 /// A user's row, without sessions.
@@ -34,6 +34,10 @@ pub(super) fn held(row: &Row<'_>, tag: UserTag) -> Result<Held, Trouble> {
     let handoffs = match row.get_ref(8)? {
         rusqlite::types::ValueRef::Null => None,
         _ => Some(Box::new(handoff::unpack(blob(row, 8)?, tag).ok_or(Trouble::Unreadable("hand-off codes"))?)),
+    };
+    let extras = match row.get_ref(11)? {
+        rusqlite::types::ValueRef::Null => None,
+        _ => Some(Box::new(Extras::unpack(tag, blob(row, 11)?).map_err(|_| Trouble::Unreadable("a user's extras"))?)),
     };
     let mut held = Held::new(tag);
     held.row = Some(row.get(0)?);
@@ -47,6 +51,7 @@ pub(super) fn held(row: &Row<'_>, tag: UserTag) -> Result<Held, Trouble> {
         ended_total: number(row, 6)?,
         last_login_at: time(row, 7)?,
         handoffs,
+        extras,
         ..UserAggregate::new(tag)
     };
     Ok(held)
@@ -111,13 +116,14 @@ pub(super) fn write(transaction: &Transaction<'_>, counters: &mut Counters, held
 }
 
 const INSERT: &str = "INSERT INTO users
-     (id, tag, user_id, revision, disabled, created_total, ended_total, last_login_at, handoffs, epoch, erased)
-     VALUES (:id, :tag, :user_id, :revision, :disabled, :created, :ended, :last_login, :handoffs, :epoch, :erased)";
+     (id, tag, user_id, revision, disabled, created_total, ended_total, last_login_at, handoffs, epoch, erased, extras)
+     VALUES (:id, :tag, :user_id, :revision, :disabled, :created, :ended, :last_login, :handoffs, :epoch, :erased, :extras)";
 
 /// The tag never changes; naming it costs nothing and shows a row that is not this user's.
 const UPDATE: &str =
     "UPDATE users SET user_id = :user_id, revision = :revision, disabled = :disabled, created_total = :created,
-     ended_total = :ended, last_login_at = :last_login, handoffs = :handoffs, epoch = :epoch, erased = :erased
+     ended_total = :ended, last_login_at = :last_login, handoffs = :handoffs, epoch = :epoch, erased = :erased,
+     extras = :extras
      WHERE id = :id AND tag = :tag";
 
 fn execute(transaction: &Transaction<'_>, sql: &str, row: i64, held: &Held) -> Result<(), Trouble> {
@@ -132,6 +138,7 @@ fn execute(transaction: &Transaction<'_>, sql: &str, row: i64, held: &Held) -> R
         ":ended": int(user.ended_total),
         ":last_login": int(user.last_login_at.millis()),
         ":handoffs": handoff::pack(user.handoffs.as_deref().map(Vec::as_slice)),
+        ":extras": user.extras.as_ref().map(|extras| extras.pack()),
         ":epoch": held.epoch,
         ":erased": held.erased,
     })?;

@@ -1,49 +1,18 @@
-//! Values as bytes: little-endian numbers, LEB128 lengths, UTF-8.
+//! Parts of a session as bytes.
 
-use super::{Binding, UnpackError, flag};
+use super::{Binding, flag};
 use crate::{
     bounds,
+    bytes::{Reader, UnpackError, Writer},
     id::{SessionId, UserId},
     session::{
         model::{Activity, Actor, Device, Previous, Rotation},
         token::TokenDigest,
     },
-    time::Timestamp,
 };
 use std::net::IpAddr;
 
-/// Appends values.
-pub(super) struct Writer(pub(super) Vec<u8>);
-
 impl Writer {
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    pub(super) fn u48(&mut self, value: u64) {
-        self.bytes(&value.to_le_bytes()[..6]);
-    }
-
-    pub(super) fn varint(&mut self, mut value: usize) {
-        while value > 0x7f {
-            self.0.push((value & 0x7f) as u8 | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
-    }
-
-    pub(super) fn text(&mut self, text: &str) {
-        self.varint(text.len());
-        self.bytes(text.as_bytes());
-    }
-
-    pub(super) fn list(&mut self, items: &[Box<str>]) {
-        self.varint(items.len());
-        for item in items {
-            self.text(item);
-        }
-    }
-
     pub(super) fn address(&mut self, ip: Option<IpAddr>) {
         match ip {
             None => self.bytes(&[0]),
@@ -59,52 +28,7 @@ impl Writer {
     }
 }
 
-/// Takes values from the front; every shortage is an [`UnpackError`].
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
-
 impl<'a> Reader<'a> {
-    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], UnpackError> {
-        let (taken, rest) = self.0.split_at_checked(length).ok_or(UnpackError)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], UnpackError> {
-        self.take(N)?.try_into().map_err(|_| UnpackError)
-    }
-
-    pub(super) fn byte(&mut self) -> Result<u8, UnpackError> {
-        Ok(self.take(1)?[0])
-    }
-
-    pub(super) fn time(&mut self) -> Result<Timestamp, UnpackError> {
-        let mut wide = [0; 8];
-        wide[..6].copy_from_slice(self.take(6)?);
-        Ok(Timestamp::from_millis(u64::from_le_bytes(wide)))
-    }
-
-    pub(super) fn varint(&mut self) -> Result<usize, UnpackError> {
-        let mut value = 0_usize;
-        for shift in [0, 7, 14, 21] {
-            let byte = self.byte()?;
-            value |= usize::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(UnpackError)
-    }
-
-    pub(super) fn text(&mut self) -> Result<&'a str, UnpackError> {
-        let length = self.varint()?;
-        std::str::from_utf8(self.take(length)?).map_err(|_| UnpackError)
-    }
-
-    pub(super) fn optional<T: From<&'a str>>(&mut self) -> Result<Option<T>, UnpackError> {
-        let text = self.text()?;
-        Ok((!text.is_empty()).then(|| text.into()))
-    }
-
     /// Reads from the beginning up to the agent.
     pub(super) fn binding(&mut self, flags: u8) -> Result<Binding<'a>, UnpackError> {
         self.skip_text()?;
@@ -148,14 +72,6 @@ impl<'a> Reader<'a> {
             self.skip_text()?;
         }
         Ok(())
-    }
-
-    pub(super) fn list(&mut self) -> Result<Vec<Box<str>>, UnpackError> {
-        let count = self.varint()?;
-        if count > bounds::LIST_ITEMS {
-            return Err(UnpackError);
-        }
-        (0..count).map(|_| self.text().map(Into::into)).collect()
     }
 
     pub(super) fn address(&mut self) -> Result<Option<IpAddr>, UnpackError> {

@@ -17,10 +17,11 @@ mod whole;
 
 use super::model::{EndReason, Ended, Session, SessionKind};
 use super::token::TokenDigest;
-use crate::{id::SessionId, id::UserTag, time::Timestamp};
-use bytes::Reader;
+use crate::{bytes::Reader, id::SessionId, id::UserTag, time::Timestamp};
 use std::{fmt, net::IpAddr, sync::Arc};
 use whole::{pack, unpack};
+
+pub use crate::bytes::UnpackError;
 
 const VERSION: u8 = 1;
 
@@ -53,11 +54,6 @@ mod at {
     pub(super) const ENDED: usize = 108;
     pub(super) const VARIABLE: usize = 114;
 }
-
-/// The bytes are no session of a version that this program knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a stored session cannot be read")]
-pub struct UnpackError;
 
 /// Which token of a session was presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

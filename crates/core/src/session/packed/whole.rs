@@ -1,11 +1,8 @@
 //! All of a session at once: into its stored form, and back.
 
-use super::{
-    UnpackError, VERSION, at,
-    bytes::{Reader, Writer},
-    flag,
-};
+use super::{VERSION, at, flag};
 use crate::{
+    bytes::{Reader, UnpackError, Writer},
     id::{SessionId, UserId},
     session::{
         model::{EndReason, Ended, Session, SessionKind},

@@ -1,0 +1,155 @@
+//! What a user may have besides sessions: token families, devices and the like. Most users have none of it.
+//!
+//! Stores keep it as one value that they do not look into:
+//!
+//! ```text
+//! version=1 | for each part that has something: kind 1, length LEB128, body
+//! ```
+//!
+//! Each part belongs to one capability, which packs it in a file of its own. A kind that is not known is refused and not skipped:
+//! whoever writes the user back would drop it.
+
+use crate::{
+    bytes::{Reader, UnpackError, Writer},
+    id::UserTag,
+    time::Timestamp,
+};
+
+const VERSION: u8 = 1;
+
+/// Kinds of parts. A byte once given is never given again.
+mod kind {
+    pub(super) const TOKEN_EPOCH: u8 = 1;
+}
+
+/// See the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// Access tokens of the user from before this epoch are not believed.
+    pub token_epoch: u32,
+    /// By then every access token that the user was ever given is over.
+    pub access_until: Timestamp,
+}
+
+impl Extras {
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Until when it is needed: its latest deadline.
+    #[must_use]
+    pub fn keep_until(&self) -> Timestamp {
+        self.access_until
+    }
+
+    /// Drops what is over. Returns whether anything was.
+    pub fn expire(&mut self, now: Timestamp) -> bool {
+        let over = self.access_until > Timestamp::ZERO && self.access_until <= now;
+        if over {
+            (self.token_epoch, self.access_until) = (0, Timestamp::ZERO);
+        }
+        over
+    }
+
+    /// Bytes of memory that it takes beside itself, about.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        0
+    }
+
+    /// The stored bytes.
+    #[must_use]
+    pub fn pack(&self) -> Vec<u8> {
+        let mut out = Writer(vec![VERSION]);
+        part(&mut out, kind::TOKEN_EPOCH, |body| self.pack_epoch(body));
+        out.0
+    }
+
+    /// Reads stored bytes of this user.
+    ///
+    /// # Errors
+    /// [`UnpackError`] for anything that [`Self::pack`] could not have made.
+    pub fn unpack(_tag: UserTag, bytes: &[u8]) -> Result<Self, UnpackError> {
+        let mut reader = Reader(bytes);
+        if reader.byte()? != VERSION {
+            return Err(UnpackError);
+        }
+        let mut extras = Self::default();
+        while !reader.0.is_empty() {
+            let kind = reader.byte()?;
+            let length = reader.varint()?;
+            let mut body = Reader(reader.take(length)?);
+            match kind {
+                kind::TOKEN_EPOCH => extras.unpack_epoch(&mut body)?,
+                _ => return Err(UnpackError),
+            }
+            if !body.0.is_empty() {
+                return Err(UnpackError);
+            }
+        }
+        Ok(extras)
+    }
+
+    fn pack_epoch(&self, body: &mut Writer) {
+        if self.access_until > Timestamp::ZERO {
+            body.bytes(&self.token_epoch.to_le_bytes());
+            body.u48(self.access_until.millis());
+        }
+    }
+
+    fn unpack_epoch(&mut self, body: &mut Reader<'_>) -> Result<(), UnpackError> {
+        self.token_epoch = u32::from_le_bytes(body.array()?);
+        self.access_until = body.time()?;
+        Ok(())
+    }
+}
+
+/// Writes a part, if it has a body.
+fn part(out: &mut Writer, kind: u8, pack: impl FnOnce(&mut Writer)) {
+    let mut body = Writer(Vec::new());
+    pack(&mut body);
+    if !body.0.is_empty() {
+        out.bytes(&[kind]);
+        out.varint(body.0.len());
+        out.bytes(&body.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(crate) fn full() -> Extras {
+        Extras { token_epoch: 7, access_until: Timestamp::from_millis(1_000_000) }
+    }
+
+    #[test]
+    fn extras_survive_packing_and_every_cut_of_them_is_refused() {
+        let (extras, tag) = (full(), UserTag::from_bytes([3; 12]));
+        let packed = extras.pack();
+        assert_eq!(Extras::unpack(tag, &packed), Ok(extras));
+        // A cut between two parts is a shorter value that was as good as any; the stores keep the length.
+        for length in 0..packed.len() {
+            let cut = Extras::unpack(tag, &packed[..length]);
+            assert!(cut.is_err() || cut.is_ok_and(|cut| cut.pack() == packed[..length]), "{length}");
+        }
+        assert_eq!(Extras::unpack(tag, &Extras::default().pack()), Ok(Extras::default()));
+    }
+
+    #[test]
+    fn a_part_of_a_newer_version_is_refused() {
+        let tag = UserTag::from_bytes([3; 12]);
+        assert_eq!(Extras::unpack(tag, &[VERSION, 200, 0]), Err(UnpackError));
+        assert_eq!(Extras::unpack(tag, &[VERSION + 1]), Err(UnpackError));
+    }
+
+    #[test]
+    fn what_is_over_goes() {
+        let mut extras = full();
+        assert!(!extras.expire(Timestamp::from_millis(extras.keep_until().millis() - 1)));
+        assert!(extras.expire(extras.keep_until()));
+        assert!(extras.is_empty());
+    }
+}
