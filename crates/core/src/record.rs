@@ -94,7 +94,7 @@ pub trait Record: AliasStore + DeploymentStore + EventStore + KeyStore {
     /// See [`crate::session::SessionStore::due`].
     fn due(&self, now: Timestamp, limit: usize) -> Answer<'_, Vec<UserTag>>;
 
-    /// See [`crate::session::SessionStore::users`].
+    /// Users after `after`, in the order of their tags, that have live sessions; at most `limit`. Off the request path.
     fn users(&self, after: Option<UserTag>, limit: usize) -> Answer<'_, Vec<UserTag>>;
 
     /// See [`crate::session::SessionStore::stats`].

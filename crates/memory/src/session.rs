@@ -4,7 +4,7 @@ use crate::MemoryStore;
 use vestibule_core::{
     Answer,
     id::{SessionId, UserTag},
-    session::{PackedSession, SessionStore, TokenDigest, command::*, transition},
+    session::{PackedSession, SessionStore, TokenDigest, WalkPlace, WalkStep, command::*, transition},
     stats::Stats,
     time::Timestamp,
     user::{Context, command::*},
@@ -71,8 +71,9 @@ impl SessionStore for MemoryStore {
         Box::pin(async move { Ok(self.due_users(now, limit)) })
     }
 
-    fn users(&self, after: Option<UserTag>, limit: usize) -> Answer<'_, Vec<UserTag>> {
+    fn walk(&self, from: Option<WalkPlace>, limit: usize) -> Answer<'_, WalkStep> {
         Box::pin(async move {
+            let after = from.map(|place| place.last_met()).transpose()?;
             // Homes are in the order of the tags' first byte, so one home at a time is sorted.
             let mut page = Vec::new();
             for home in &self.homes[after.map_or(0, |tag| tag.home().index())..] {
@@ -85,7 +86,7 @@ impl SessionStore for MemoryStore {
                     break;
                 }
             }
-            Ok(page)
+            Ok(WalkStep::in_order(page, limit))
         })
     }
 

@@ -13,7 +13,7 @@ use vestibule_core::{
     bounds::MEMORY_ENDED,
     fault::Fault,
     id::{Home, SessionId, UserTag},
-    session::{PackedSession, SessionStore, TokenDigest, command::*, transition},
+    session::{PackedSession, SessionStore, TokenDigest, WalkPlace, WalkStep, command::*, transition},
     stats::Stats,
     time::Timestamp,
     user::{Context, UserAggregate, command::*},
@@ -144,8 +144,8 @@ impl SessionStore for RedisStore {
         Box::pin(async move { self.due_users(now, limit).await })
     }
 
-    fn users(&self, after: Option<UserTag>, limit: usize) -> Answer<'_, Vec<UserTag>> {
-        Box::pin(async move { self.users_after(after, limit).await })
+    fn walk(&self, from: Option<WalkPlace>, limit: usize) -> Answer<'_, WalkStep> {
+        Box::pin(async move { self.walk_on(from, limit).await })
     }
 
     fn touch(&self, touch: Touch) -> Answer<'_, TouchOutcome> {

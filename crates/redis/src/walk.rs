@@ -10,7 +10,12 @@ use crate::{
 };
 use redis::Value;
 use std::collections::BTreeSet;
-use vestibule_core::{fault::Fault, id::UserTag, time::Timestamp};
+use vestibule_core::{
+    fault::Fault,
+    id::UserTag,
+    session::{WalkPlace, WalkStep},
+    time::Timestamp,
+};
 
 /// Where a walk stands: at a cursor of SCAN at one of the masters, which are walked one after the other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +32,21 @@ impl Place {
         if *found == self.master { Some(self) } else { Some(Self { master: found.clone(), cursor: 0 }) }
     }
 
+    fn encode(&self) -> WalkPlace {
+        let (cursor, port) = (self.cursor.to_le_bytes(), self.master.port.to_le_bytes());
+        WalkPlace([&cursor[..], &port[..], self.master.host.as_bytes()].concat().into())
+    }
+
+    fn decode(place: &WalkPlace) -> Result<Self, Fault> {
+        let read = || {
+            let (cursor, rest) = place.0.split_first_chunk()?;
+            let (port, host) = rest.split_first_chunk()?;
+            let master = Master { host: std::str::from_utf8(host).ok()?.to_owned(), port: u16::from_le_bytes(*port) };
+            Some(Self { master, cursor: u64::from_le_bytes(*cursor) })
+        };
+        read().ok_or_else(|| Fault::Corrupt("a walk goes on at a place of another store".into()))
+    }
+
     /// After a step that gave this cursor; `None` at the end of the walk.
     fn after(&self, cursor: u64, masters: &[Master]) -> Option<Self> {
         if cursor != 0 {
@@ -39,11 +59,11 @@ impl Place {
 
 impl RedisStore {
     /// One step from a place: the next place, `None` at the end of the walk, and users with their headers.
-    async fn walk_step(&self, place: Place) -> Result<(Option<Place>, Vec<(UserTag, Header)>), Fault> {
+    async fn walk_step(&self, place: Place, count: usize) -> Result<(Option<Place>, Vec<(UserTag, Header)>), Fault> {
         let masters = self.link.within(self.link.masters()).await?;
         let Some(place) = place.among(&masters) else { return Ok((None, Vec::new())) };
         let mut scan = redis::cmd("SCAN");
-        scan.arg(place.cursor).arg("MATCH").arg(ALL_USERS).arg("COUNT").arg(bounds::WALK_STEP).arg("TYPE").arg("string");
+        scan.arg(place.cursor).arg("MATCH").arg(ALL_USERS).arg("COUNT").arg(count).arg("TYPE").arg("string");
         let (cursor, names) = scanned(self.link.within(self.link.read_at(&place.master, &scan)).await?)?;
         let next = place.after(cursor, &masters);
         let tags: Vec<UserTag> = names.iter().filter_map(|name| Key::tag_of(name)).collect();
@@ -68,7 +88,7 @@ impl RedisStore {
         let mut due = BTreeSet::new();
         let mut place = self.hand.lock().clone();
         for _ in 0..bounds::WALK_STEPS {
-            let (next, users) = self.walk_step(place.clone()).await?;
+            let (next, users) = self.walk_step(place.clone(), bounds::WALK_STEP).await?;
             due.extend(users.iter().filter(|(_, header)| header.live > 0 && header.wake <= now).map(|(tag, _)| *tag));
             if due.len() >= limit {
                 // This step is walked again: those that do not fit would else wait a whole round.
@@ -84,23 +104,12 @@ impl RedisStore {
         Ok(due.into_iter().take(limit).collect())
     }
 
-    /// Users with live sessions in the order of their tags. Walks everybody for each page.
-    pub(crate) async fn users_after(&self, after: Option<UserTag>, limit: usize) -> Result<Vec<UserTag>, Fault> {
-        let mut page = BTreeSet::new();
-        let mut place = Some(Place::default());
-        while let Some(here) = place {
-            let (next, users) = self.walk_step(here).await?;
-            for (tag, header) in users {
-                if header.live > 0 && after.is_none_or(|after| tag > after) {
-                    page.insert(tag);
-                }
-                if page.len() > limit {
-                    page.pop_last();
-                }
-            }
-            place = next;
-        }
-        Ok(page.into_iter().collect())
+    /// Users with live sessions, in the order in which SCAN meets them.
+    pub(crate) async fn walk_on(&self, from: Option<WalkPlace>, limit: usize) -> Result<WalkStep, Fault> {
+        let place = from.map_or_else(|| Ok(Place::default()), |place| Place::decode(&place))?;
+        let (next, users) = self.walk_step(place, limit).await?;
+        let users = users.into_iter().filter(|(_, header)| header.live > 0).map(|(tag, _)| tag).collect();
+        Ok(WalkStep { users, next: next.map(|place| place.encode()) })
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
     fault::Fault,
     id::{SessionId, UserTag},
     record::{Decided, Projected, Record, Request, State, UserSnapshot},
-    session::{PackedSession, SessionStore, TokenDigest, command::*, transition},
+    session::{PackedSession, SessionStore, TokenDigest, WalkPlace, WalkStep, command::*, transition},
     stats::Stats,
     time::Timestamp,
     user::{Context, UserAggregate, command::*},
@@ -353,8 +353,11 @@ impl SessionStore for Durable {
         })
     }
 
-    fn users(&self, after: Option<UserTag>, limit: usize) -> Answer<'_, Vec<UserTag>> {
-        self.0.record.users(after, limit)
+    fn walk(&self, from: Option<WalkPlace>, limit: usize) -> Answer<'_, WalkStep> {
+        Box::pin(async move {
+            let after = from.map(|place| place.last_met()).transpose()?;
+            Ok(WalkStep::in_order(self.0.record.users(after, limit).await?, limit))
+        })
     }
 
     fn touch(&self, touch: Touch) -> Answer<'_, TouchOutcome> {

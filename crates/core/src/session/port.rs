@@ -3,12 +3,51 @@
 use super::{PackedSession, command::*};
 use crate::{
     Answer,
+    fault::Fault,
     id::{SessionId, UserTag},
     session::TokenDigest,
     stats::Stats,
     time::Timestamp,
     user::{Context, command as user},
 };
+
+/// Where a walk over all users goes on. Means something to the store that gave it, and to no other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalkPlace(pub Box<[u8]>);
+
+/// What one step of a walk met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalkStep {
+    /// Users with live sessions.
+    pub users: Vec<UserTag>,
+    /// Where it goes on; `None` at its end.
+    pub next: Option<WalkPlace>,
+}
+
+impl WalkPlace {
+    /// Behind this user, for stores that walk in the order of tags.
+    fn behind(tag: UserTag) -> Self {
+        Self(tag.as_bytes().as_slice().into())
+    }
+
+    /// The user whom the walk met last, for stores that walk in the order of tags.
+    ///
+    /// # Errors
+    /// [`Fault::Corrupt`] where another store gave the place.
+    pub fn last_met(&self) -> Result<UserTag, Fault> {
+        let bytes = (*self.0).try_into().map_err(|_| Fault::Corrupt("a walk goes on at a place of another store".into()))?;
+        Ok(UserTag::from_bytes(bytes))
+    }
+}
+
+impl WalkStep {
+    /// The next users in the order of their tags; fewer than `limit` are the last.
+    #[must_use]
+    pub fn in_order(users: Vec<UserTag>, limit: usize) -> Self {
+        let next = users.last().filter(|_| users.len() >= limit).map(|last| WalkPlace::behind(*last));
+        Self { users, next }
+    }
+}
 
 /// Keeps sessions.
 ///
@@ -37,8 +76,10 @@ pub trait SessionStore: Send + Sync {
     /// Users with a session that time has ended and no command has noticed, at most `limit`. A read, off the request path.
     fn due(&self, now: Timestamp, limit: usize) -> Answer<'_, Vec<UserTag>>;
 
-    /// Users after `after`, in the order of their tags, that have live sessions; at most `limit`. Off the request path.
-    fn users(&self, after: Option<UserTag>, limit: usize) -> Answer<'_, Vec<UserTag>>;
+    /// One step of a walk over the users that have live sessions, from its beginning or from where the step before ended. Whoever has
+    /// some from the first step to the last is met, perhaps twice. A step costs the same wherever it begins; it meets about `limit`
+    /// users and may meet none. Off the request path.
+    fn walk(&self, from: Option<WalkPlace>, limit: usize) -> Answer<'_, WalkStep>;
 
     /// Notes a use. Safe to repeat.
     fn touch(&self, touch: Touch) -> Answer<'_, TouchOutcome>;

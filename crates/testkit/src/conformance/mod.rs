@@ -107,7 +107,7 @@ macro_rules! session_conformance {
                 history_is_newest_first_and_paged,
                 analytics_count_one_user,
                 stats_count_everybody,
-                users_are_walked_in_pages,
+                users_are_walked_in_steps,
                 due_names_users_with_unnoticed_expiry,
             }
             session_touch {

@@ -183,7 +183,7 @@ impl Model {
         self.users.iter().filter(|(_, user)| due(user)).map(|(tag, _)| *tag).collect()
     }
 
-    /// See [`vestibule_core::session::SessionStore::users`].
+    /// See [`vestibule_core::session::SessionStore::walk`].
     pub(crate) fn users(&self) -> Vec<UserTag> {
         self.users.iter().filter(|(_, user)| user.live().next().is_some()).map(|(tag, _)| *tag).collect()
     }

@@ -65,8 +65,11 @@ impl Sessions {
         Ok(self.store.end(self.cx(origin), command).await?.revoked)
     }
 
-    /// Ends sessions by filter. Within one user it is one atomic command; over all users a walk in bounded batches, off the
-    /// hot path, after which one event tells the count.
+    /// Ends sessions by filter. Within one user it is one atomic command; over all users a walk in bounded steps, after which one
+    /// event tells the count.
+    ///
+    /// # Cancel safety
+    /// A walk that is dropped ends no more sessions and tells no count: run it in a task of its own.
     ///
     /// # Errors
     /// A fault of the store; what a walk had ended by then stays ended, and a repeat ends the rest.
@@ -74,16 +77,18 @@ impl Sessions {
         if let Some(user) = &revocation.user_id {
             return self.revoke_of(self.tag(user), revocation, &origin).await;
         }
-        let (mut total, mut after) = (Revoked::default(), None);
+        let (mut total, mut place) = (Revoked::default(), None);
         loop {
-            let tags = self.store.users(after, bounds::WALK_BATCH).await?;
-            let Some(last) = tags.last().copied() else { break };
-            for tag in tags {
+            let step = self.store.walk(place, bounds::WALK_BATCH).await?;
+            for tag in step.users {
                 let of_user = self.revoke_of(tag, revocation, &origin).await?;
                 total.matched += of_user.matched;
                 total.revoked += of_user.revoked;
             }
-            after = Some(last);
+            place = step.next;
+            if place.is_none() {
+                break;
+            }
         }
         if !revocation.dry_run {
             self.observer.note(Event::new(EventType::AdminSessionsRevoked, self.now(), &origin).counting(total.revoked));

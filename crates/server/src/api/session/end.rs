@@ -67,6 +67,9 @@ pub(super) async fn revoke(
     let FilterBody { user_id, device_id, ip, created_before, except } = body.filter;
     let filter = Filter { device_id, ip: ip.map(canonical), created_before, except };
     let revocation = Revocation { user_id, filter, dry_run: body.dry_run };
-    let done = server.vestibule.sessions.revoke(&revocation, by.origin()).await.map_err(unavailable)?;
+    let origin = by.origin();
+    // In a task of its own: a client that leaves must not stop a walk half way.
+    let revoked = tokio::spawn(async move { server.vestibule.sessions.revoke(&revocation, origin).await });
+    let done = revoked.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())).map_err(unavailable)?;
     Ok(ok(json!({"matched": done.matched, "revoked": done.revoked})).into())
 }
