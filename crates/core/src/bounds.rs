@@ -77,6 +77,14 @@ pub const ACCOUNT_NAME_BYTES: usize = 256;
 pub const REQUEST_ID_BYTES: usize = 64;
 /// Management keys at most.
 pub const KEYS: usize = 1_000;
+/// Longest access token, in bytes: half of what common servers take as the head of a request.
+pub const SIGNED_TOKEN_BYTES: usize = 8 * 1024;
+/// Signing keys at a time: the one that signs, one to come, and those whose tokens have not expired.
+pub const SIGNING_KEYS: usize = 16;
+/// Longest time between two looks at the signing keys that other nodes may have changed, in milliseconds.
+pub const SIGNING_KEYS_EVERY_MS: u64 = 1_000;
+/// Longest time that a verifier is told to keep the key set, in milliseconds.
+pub const JWKS_MAX_AGE_MS: u64 = 3_600_000;
 /// Time between two looks at the change log of a record that several nodes share.
 pub const TAIL_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
 /// Entries of the change log that are read at a time.

@@ -25,6 +25,7 @@ pub mod secret;
 pub mod session;
 pub mod stats;
 pub mod time;
+pub mod token;
 pub mod user;
 
 /// The boxed future that every port method returns: ports are object-safe, and a layer of boxing costs 15 to 45 ns.

@@ -12,6 +12,7 @@ use crate::{
     session::{PackedSession, TokenDigest, command::FindOutcome, command::Touch, command::TouchOutcome},
     stats::Stats,
     time::Timestamp,
+    token::signing::SigningKeyStore,
     user::{Context, UserAggregate, command::Command, command::Outcome},
 };
 
@@ -66,7 +67,7 @@ pub struct Change {
 }
 
 /// The durable record: decides every change in a transaction and answers history.
-pub trait Record: AliasStore + DeploymentStore + EventStore + KeyStore {
+pub trait Record: AliasStore + DeploymentStore + EventStore + KeyStore + SigningKeyStore {
     /// Decides commands in order: one transaction, durable before the answer. Requests of callers that arrive together
     /// share one commit. One answer per request, in order; a fault means that none of them was applied, but for
     /// [`crate::fault::Fault::Timeout`], after which all or none may be.

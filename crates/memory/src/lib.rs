@@ -16,6 +16,7 @@ mod deployment;
 mod event;
 mod key;
 mod session;
+mod signing_key;
 mod state;
 mod store;
 mod table;

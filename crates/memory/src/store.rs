@@ -24,6 +24,7 @@ use vestibule_core::{
     session::{PackedSession, TokenDigest, command::FindOutcome, command::Touch, command::TouchOutcome, transition},
     stats::Stats,
     time::{Timestamp, millis},
+    token::signing::KeyDocument,
     user::{Context, Effects, Facts, UserAggregate, command::UserCommand, command::apply},
 };
 
@@ -57,6 +58,7 @@ pub struct MemoryStore {
     pub(crate) aliases: RwLock<Aliases>,
     pub(crate) keys: Mutex<Vec<KeyRecord>>,
     pub(crate) deployment: Mutex<Option<DeploymentRecord>>,
+    pub(crate) signing_keys: Mutex<Option<KeyDocument>>,
     bus: Arc<LocalBus>,
     retention_ms: u64,
     hand: AtomicUsize,
@@ -202,6 +204,7 @@ impl MemoryStore {
             aliases: RwLock::default(),
             keys: Mutex::default(),
             deployment: Mutex::default(),
+            signing_keys: Mutex::default(),
             bus: Arc::new(LocalBus::new(Repeats::Told)),
             retention_ms: millis(options.history_retention),
             hand: AtomicUsize::new(0),

@@ -27,6 +27,7 @@ mod replicas;
 mod script;
 mod sentinel;
 mod session;
+mod signing_key;
 mod start;
 mod state;
 mod store;

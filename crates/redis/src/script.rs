@@ -36,6 +36,7 @@ pub(crate) struct Scripts {
     pub(crate) insert_key: Script,
     pub(crate) delete_key: Script,
     pub(crate) replace_fingerprint: Script,
+    pub(crate) replace_signing_keys: Script,
 }
 
 impl Default for Scripts {
@@ -53,12 +54,13 @@ impl Default for Scripts {
             insert_key: growing(include_str!("lua/insert_key.lua")),
             delete_key: ending(include_str!("lua/delete_key.lua")),
             replace_fingerprint: ending(include_str!("lua/replace_fingerprint.lua")),
+            replace_signing_keys: growing(include_str!("lua/replace_signing_keys.lua")),
         }
     }
 }
 
 impl Scripts {
-    pub(crate) fn all(&self) -> [&Script; 8] {
+    pub(crate) fn all(&self) -> [&Script; 9] {
         [
             &self.change,
             &self.change_ending,
@@ -68,6 +70,7 @@ impl Scripts {
             &self.insert_key,
             &self.delete_key,
             &self.replace_fingerprint,
+            &self.replace_signing_keys,
         ]
     }
 }

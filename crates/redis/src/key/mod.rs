@@ -80,6 +80,11 @@ impl Key {
         Self::of_home(FIRST_HOME, "keys")
     }
 
+    /// The keys behind access tokens.
+    pub(crate) fn signing_keys() -> Self {
+        Self::of_home(FIRST_HOME, "signing-keys")
+    }
+
     /// The deployment.
     pub(crate) fn deployment() -> Self {
         Self::of_home(FIRST_HOME, "deployment")

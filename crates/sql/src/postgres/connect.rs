@@ -12,8 +12,12 @@ use std::{str::FromStr, time::Duration};
 use vestibule_core::fault::Fault;
 
 /// Every version of the schema. The place of a script is the version that it leads to, minus one.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema/0001.sql"), include_str!("schema/0002.sql"), include_str!("schema/0003.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
+    include_str!("schema/0004.sql"),
+];
 
 /// "Vstb": the advisory lock under which the schema is changed.
 const MIGRATION_LOCK: i64 = 0x5673_7462;

@@ -24,6 +24,7 @@ mod lock;
 mod mark;
 mod record;
 mod session;
+mod signing_key;
 mod user;
 mod write;
 mod writer;

@@ -15,6 +15,7 @@ mod open;
 mod reader;
 mod record;
 mod session;
+mod signing_key;
 mod user;
 mod write;
 mod writer;

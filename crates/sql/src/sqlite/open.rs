@@ -16,8 +16,12 @@ use vestibule_core::fault::Fault;
 const APPLICATION_ID: i64 = 0x5673_7462;
 
 /// Every version of the schema. The place of a script is the version that it leads to, minus one.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema/0001.sql"), include_str!("schema/0002.sql"), include_str!("schema/0003.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
+    include_str!("schema/0004.sql"),
+];
 
 /// Why a record could not be opened. Texts name files, never folders.
 #[derive(Debug, thiserror::Error)]

@@ -18,6 +18,7 @@ pub mod session_read;
 pub mod session_rotate;
 pub mod session_share;
 pub mod session_touch;
+pub mod signing_key;
 pub mod user;
 
 pub use scene::{Person, Scene};
@@ -25,6 +26,7 @@ pub use scene::{Person, Scene};
 use std::{any::Any, sync::Arc};
 use vestibule_core::{
     alias::AliasStore, bus::Bus, deployment::DeploymentStore, event::EventStore, key::KeyStore, session::SessionStore,
+    token::signing::SigningKeyStore,
 };
 
 /// A store under test, empty, with whatever must outlive it (a folder, a server).
@@ -39,6 +41,8 @@ pub struct Harness {
     pub keys: Arc<dyn KeyStore>,
     /// The deployment.
     pub deployment: Arc<dyn DeploymentStore>,
+    /// The keys behind access tokens.
+    pub signing_keys: Arc<dyn SigningKeyStore>,
     /// Where ends of sessions are told; see [`Self::telling`].
     pub bus: Option<Arc<dyn Bus>>,
     guards: Vec<Box<dyn Any + Send + Sync>>,
@@ -48,7 +52,7 @@ impl Harness {
     /// A harness of one store that is everything.
     pub fn of<S>(store: Arc<S>) -> Self
     where
-        S: SessionStore + AliasStore + EventStore + KeyStore + DeploymentStore + 'static,
+        S: SessionStore + AliasStore + EventStore + KeyStore + DeploymentStore + SigningKeyStore + 'static,
     {
         Self::joined(store.clone(), store)
     }
@@ -57,10 +61,18 @@ impl Harness {
     pub fn joined<S, R>(sessions: Arc<S>, record: Arc<R>) -> Self
     where
         S: SessionStore + AliasStore + 'static,
-        R: EventStore + KeyStore + DeploymentStore + 'static,
+        R: EventStore + KeyStore + DeploymentStore + SigningKeyStore + 'static,
     {
-        let (aliases, events, keys) = (sessions.clone(), record.clone(), record.clone());
-        Self { sessions, aliases, events, keys, deployment: record, bus: None, guards: Vec::new() }
+        Self {
+            aliases: sessions.clone(),
+            sessions,
+            events: record.clone(),
+            keys: record.clone(),
+            deployment: record.clone(),
+            signing_keys: record,
+            bus: None,
+            guards: Vec::new(),
+        }
     }
 
     /// Names the bus of the store, for [`bus_conformance!`](crate::bus_conformance).
@@ -196,6 +208,10 @@ macro_rules! session_conformance {
                 a_deployment_is_founded_once,
                 a_fingerprint_is_replaced_from_the_one_it_was,
             }
+            signing_key {
+                signing_keys_are_replaced_version_by_version,
+                of_many_writers_of_signing_keys_one_wins,
+            }
         }
     };
 }
@@ -255,6 +271,7 @@ mod tests {
             include_str!("session_rotate.rs"),
             include_str!("session_share.rs"),
             include_str!("session_touch.rs"),
+            include_str!("signing_key.rs"),
             include_str!("user.rs"),
         ];
         let cases = sources.iter().flat_map(|source| source.split("\npub async fn ").skip(1));
