@@ -1,11 +1,13 @@
 //! The conformance suite.
 
-use super::support::store_on;
+use super::{monitor::Watched, support::store_on};
+use std::sync::Arc;
 use vestibule_testkit::{conformance::Harness, process::Redis};
 
 async fn make() -> Harness {
-    let server = Redis::start();
-    Harness::of(store_on(&server)).keeping(server)
+    let server = Arc::new(Redis::start());
+    let watched = Watched::new(server.clone());
+    Harness::of(store_on(&server)).keeping(watched).keeping(server)
 }
 
 vestibule_testkit::session_conformance!(make);

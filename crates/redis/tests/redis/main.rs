@@ -11,6 +11,7 @@ mod inspect;
 mod load;
 mod memory;
 mod model;
+mod monitor;
 mod sentinel;
 mod state;
 mod support;
