@@ -31,6 +31,10 @@ pub const SALT_BYTES: usize = 16;
 pub const OUTPUT_BYTES: usize = 32;
 /// Shortest output in bytes that is still compared; a shorter one collides by chance.
 pub const OUTPUT_MIN_BYTES: usize = 16;
+/// Longest output in bytes.
+pub const OUTPUT_MAX_BYTES: usize = 128;
+/// Longest salt in bytes of a hash that another system made.
+pub const LEGACY_SALT_BYTES: usize = 64;
 /// Most memory in KiB that hashing or verifying may ask for: 256 MiB.
 pub const MEMORY_KIB: u32 = 256 * 1024;
 /// Most passes over the memory.
@@ -39,6 +43,15 @@ pub const PASSES: u32 = 64;
 pub const LANES: u32 = 16;
 /// Most memory in KiB times passes: about 1.5 s of one core.
 pub const WORK_KIB: u64 = 1024 * 1024;
+
+/// Highest cost of bcrypt, a logarithm: about 1.5 s of one core.
+pub const BCRYPT_COST: u32 = 15;
+/// Most iterations of PBKDF2 times blocks of output: about 2 s of one core.
+pub const PBKDF2_ROUNDS: u32 = 5_000_000;
+/// Largest block size (r) of scrypt.
+pub const SCRYPT_BLOCK_SIZE: u32 = 64;
+/// Most memory in KiB of scrypt times its parallelism: about 1.5 s of one core.
+pub const SCRYPT_WORK_KIB: u64 = 512 * 1024;
 
 /// Most hashes at the same time, whatever the configuration says.
 pub const POOL_WORKERS: usize = 256;

@@ -1,11 +1,12 @@
-//! Deriving and verifying stored hashes: one format made today, one place where others are taken in.
+//! Stored hashes: reading, verifying and making them, and wrapping those that are too weak to be kept.
 
-use super::{HashParams, Password, bounds};
-use argon2::{Algorithm, Argon2, Params, Version, password_hash::phc};
-use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use super::{
+    HashParams, OutOfMemory, Password,
+    argon2::{Argon2Hash, Setting},
+    bounds,
+    legacy::{Legacy, LegacyScheme},
+};
 use std::fmt;
-use subtle::ConstantTimeEq as _;
-use zeroize::Zeroizing;
 
 /// A stored hash that was read and can be verified. Redacted in `Debug`; [`Self::as_str`] is what a record keeps.
 #[derive(Clone)]
@@ -31,8 +32,22 @@ pub enum HashFormatError {
     AbsurdCost,
 }
 
+impl HashFormatError {
+    /// The stable word for programs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLong => "too_long",
+            Self::UnknownFormat => "unknown_format",
+            Self::Malformed => "malformed",
+            Self::AbsurdCost => "absurd_cost",
+        }
+    }
+}
+
 impl PasswordHash {
-    /// Reads a hash in the PHC string format (`$argon2id$...`). Derives nothing, so that a hostile one costs nothing.
+    /// Reads a hash: argon2 in the PHC string format, a wrapped hash, or one of the formats of other systems that
+    /// `docs/passwords.md` lists. Derives nothing, so that a hostile one costs nothing.
     ///
     /// # Errors
     /// [`HashFormatError`]. What reads without error verifies within the bounds of memory and time.
@@ -40,6 +55,8 @@ impl PasswordHash {
         if text.len() > bounds::HASH_BYTES {
             return Err(HashFormatError::TooLong);
         }
+        // Django writes its word in front of the string.
+        let text = text.strip_prefix("argon2").filter(|rest| rest.starts_with("$argon2")).unwrap_or(text);
         Ok(Self { scheme: Scheme::parse(text)?, text: text.into() })
     }
 
@@ -53,7 +70,9 @@ impl PasswordHash {
     #[must_use]
     pub fn memory_kib(&self) -> u32 {
         match &self.scheme {
-            Scheme::Argon2id(hash) => hash.params.memory_kib,
+            Scheme::Argon2(hash) => hash.setting.params.memory_kib,
+            Scheme::Wrapped(Wrapped { outer, inner }) => outer.setting.params.memory_kib.max(inner.memory_kib()),
+            Scheme::Legacy(legacy) => legacy.scheme.memory_kib(),
         }
     }
 }
@@ -64,111 +83,85 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// How a stored hash was made. A format that is only read gets a variant here and its line in each of the matches.
+/// How a stored hash was made.
 #[derive(Clone)]
 enum Scheme {
-    Argon2id(Argon2idHash),
+    Argon2(Argon2Hash),
+    Wrapped(Wrapped),
+    Legacy(Legacy),
+}
+
+/// argon2id of what another scheme makes of the password: nothing at rest is weaker than argon2id, though nobody knows the
+/// password. Its text is the PHC string of the outer hash, and behind one more `$` the inner scheme without its output.
+#[derive(Clone)]
+struct Wrapped {
+    outer: Argon2Hash,
+    inner: LegacyScheme,
 }
 
 impl Scheme {
     fn parse(text: &str) -> Result<Self, HashFormatError> {
-        match text.strip_prefix('$').and_then(|rest| rest.split_once('$')) {
-            Some(("argon2id", _)) => Argon2idHash::parse(text).map(Self::Argon2id),
-            _ => Err(HashFormatError::UnknownFormat),
+        if !text.starts_with("$argon2") {
+            return Legacy::parse(text).map(Self::Legacy);
+        }
+        // `$argon2id$v=19$m=...$salt$output`, and perhaps one part more.
+        match text.match_indices('$').nth(5) {
+            Some((end, _)) => Wrapped::parse(&text[..end], &text[end + 1..]).map(Self::Wrapped),
+            None => Argon2Hash::parse(text).map(Self::Argon2),
         }
     }
 
     fn matches(&self, candidate: &[u8]) -> Result<bool, OutOfMemory> {
         match self {
-            Self::Argon2id(hash) => hash.matches(candidate),
+            Self::Argon2(hash) => hash.matches(candidate),
+            Self::Wrapped(wrapped) => wrapped.matches(candidate),
+            Self::Legacy(legacy) => legacy.matches(candidate),
         }
     }
 
     fn needs_rehash(&self, params: &HashParams) -> bool {
         match self {
-            Self::Argon2id(hash) => {
-                hash.version != Version::V0x13
-                    || hash.params.is_weaker_than(params)
-                    || hash.output.len() < bounds::OUTPUT_BYTES
-                    || hash.salt.len() < bounds::SALT_BYTES
-            }
+            Self::Argon2(hash) => !hash.setting.is_as_strong_as(params),
+            Self::Wrapped(_) | Self::Legacy(_) => true,
+        }
+    }
+
+    /// The work of a verification in KiB times passes, where it is argon2's.
+    fn work_kib(&self) -> u64 {
+        match self {
+            Self::Argon2(hash) | Self::Wrapped(Wrapped { outer: hash, .. }) => hash.setting.params.work_kib(),
+            Self::Legacy(_) => 0,
         }
     }
 }
 
-#[derive(Clone)]
-struct Argon2idHash {
-    version: Version,
-    params: HashParams,
-    salt: Box<[u8]>,
-    output: Box<[u8]>,
-}
+impl Wrapped {
+    fn parse(outer: &str, inner: &str) -> Result<Self, HashFormatError> {
+        Ok(Self { outer: Argon2Hash::parse(outer)?, inner: LegacyScheme::parse(inner)? })
+    }
 
-impl Argon2idHash {
-    fn parse(text: &str) -> Result<Self, HashFormatError> {
-        use HashFormatError::{AbsurdCost, Malformed};
-        let read = phc::PasswordHash::new(text).map_err(|_| Malformed)?;
-        let cost = |name: &str| read.params.get_decimal(name).ok_or(Malformed);
-        let params = HashParams { memory_kib: cost("m")?, passes: cost("t")?, lanes: cost("p")? };
-        // A parameter beside these three (a key id, associated data) would change the result in ways we do not know.
-        if read.params.iter().count() != 3 || params.passes == 0 || params.lanes == 0 {
-            return Err(Malformed);
-        }
-        if params.is_absurd() {
-            return Err(AbsurdCost);
-        }
-        if params.memory_kib < 8 * params.lanes {
-            return Err(Malformed);
-        }
-        // Without a version the string is from before version 1.3 of the algorithm.
-        let version = Version::try_from(read.version.unwrap_or(0x10)).map_err(|_| Malformed)?;
-        let output = read.hash.ok_or(Malformed)?;
-        if output.len() < bounds::OUTPUT_MIN_BYTES {
-            return Err(Malformed);
-        }
-        let salt = read.salt.ok_or(Malformed)?;
-        Ok(Self { version, params, salt: salt.as_ref().into(), output: output.as_bytes().into() })
+    fn make(params: HashParams, inner: LegacyScheme, output: &[u8]) -> Result<Self, OutOfMemory> {
+        Ok(Self { outer: Argon2Hash::make(Setting::fresh(params), output)?, inner })
     }
 
     fn matches(&self, candidate: &[u8]) -> Result<bool, OutOfMemory> {
-        let output = derive(self.version, &self.params, &self.salt, candidate, self.output.len())?;
-        Ok(output.ct_eq(&self.output).into())
-    }
-
-    fn text(&self) -> String {
-        let HashParams { memory_kib, passes, lanes } = self.params;
-        let (salt, output) = (STANDARD_NO_PAD.encode(&self.salt), STANDARD_NO_PAD.encode(&self.output));
-        format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${output}")
+        match self.inner.derive(candidate)? {
+            Some(output) => self.outer.matches(&output),
+            // The same work for a password that the inner scheme does not take.
+            None => self.outer.matches(&[]).map(|_| false),
+        }
     }
 }
 
-impl From<Argon2idHash> for PasswordHash {
-    fn from(hash: Argon2idHash) -> Self {
-        Self { text: hash.text().into(), scheme: Scheme::Argon2id(hash) }
+impl From<Argon2Hash> for PasswordHash {
+    fn from(hash: Argon2Hash) -> Self {
+        Self { text: hash.text().into(), scheme: Scheme::Argon2(hash) }
     }
 }
 
-/// The machine did not give the memory for one hash; nothing was derived and a retry is safe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no memory for a password hash")]
-pub struct OutOfMemory;
-
-fn derive(
-    version: Version,
-    params: &HashParams,
-    salt: &[u8],
-    password: &[u8],
-    length: usize,
-) -> Result<Zeroizing<Vec<u8>>, OutOfMemory> {
-    #[cfg(test)]
-    tests::DERIVED.set(tests::DERIVED.get() + u64::from(params.memory_kib) * u64::from(params.passes));
-    let checked = Params::new(params.memory_kib, params.passes, params.lanes, Some(length));
-    let argon2 = Argon2::new(Algorithm::Argon2id, version, checked.expect("parameters are checked when they are read"));
-    let mut output = Zeroizing::new(vec![0; length]);
-    match argon2.hash_password_into(password, salt, &mut output) {
-        Ok(()) => Ok(output),
-        Err(argon2::Error::OutOfMemory) => Err(OutOfMemory),
-        Err(other) => unreachable!("lengths are checked when they are read: {other}"),
+impl From<Wrapped> for PasswordHash {
+    fn from(wrapped: Wrapped) -> Self {
+        Self { text: format!("{}${}", wrapped.outer.text(), wrapped.inner).into(), scheme: Scheme::Wrapped(wrapped) }
     }
 }
 
@@ -192,14 +185,7 @@ impl Hasher {
     /// A hasher that makes hashes of this cost.
     #[must_use]
     pub fn new(params: HashParams) -> Self {
-        // Nobody knows a password behind a random output, and drawing one costs no derivation at start.
-        let stand_in = Argon2idHash {
-            version: Version::V0x13,
-            params,
-            salt: crate::id::random::<{ bounds::SALT_BYTES }>().into(),
-            output: crate::id::random::<{ bounds::OUTPUT_BYTES }>().into(),
-        };
-        Self { params, stand_in: stand_in.into() }
+        Self { params, stand_in: Argon2Hash::of_nothing(params).into() }
     }
 
     /// The cost of new hashes.
@@ -213,11 +199,24 @@ impl Hasher {
     /// # Errors
     /// [`OutOfMemory`].
     pub fn hash(&self, password: &Password) -> Result<PasswordHash, OutOfMemory> {
-        let salt = crate::id::random::<{ bounds::SALT_BYTES }>();
-        let output = derive(Version::V0x13, &self.params, &salt, password.normalized().as_bytes(), bounds::OUTPUT_BYTES)?;
-        let hash =
-            Argon2idHash { version: Version::V0x13, params: self.params, salt: salt.into(), output: output.as_slice().into() };
-        Ok(hash.into())
+        Ok(Argon2Hash::make(Setting::fresh(self.params), password.normalized().as_bytes())?.into())
+    }
+
+    /// Makes a hash fit to be kept without knowing its password: what is weaker than argon2id as it is made today becomes the
+    /// input of such a hash. It verifies the same password, and a login can then replace it by a plain one.
+    ///
+    /// What is strong enough, or wrapped already, comes back as it is.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
+    pub fn wrap(&self, hash: &PasswordHash) -> Result<PasswordHash, OutOfMemory> {
+        let (inner, output) = match &hash.scheme {
+            Scheme::Wrapped(_) => return Ok(hash.clone()),
+            Scheme::Argon2(strong) if strong.setting.is_as_strong_as(&self.params) => return Ok(hash.clone()),
+            Scheme::Argon2(weak) => (LegacyScheme::Argon2(weak.setting.clone()), weak.output()),
+            Scheme::Legacy(legacy) => (legacy.scheme.clone(), legacy.output()),
+        };
+        Ok(Wrapped::make(self.params, inner, output)?.into())
     }
 
     /// Verifies a password: first its bytes as typed, since an imported hash knows nothing of Unicode, then, where that differs,
@@ -235,13 +234,29 @@ impl Hasher {
     }
 
     /// Verifies, or, where there is no user and so no hash, does the same work against a stand-in of today's cost and says no:
-    /// how long an answer takes does not tell who has an account.
+    /// how long an answer takes does not tell who has an account. A hash from when hashing cost less is made up for too; one that
+    /// costs more, because it wraps another, shows until its owner logs in.
     ///
     /// # Errors
     /// [`OutOfMemory`].
     pub fn verify_or_burn(&self, password: &Password, hash: Option<&PasswordHash>) -> Result<Verification, OutOfMemory> {
-        let found = self.verify(password, hash.unwrap_or(&self.stand_in))?;
-        Ok(if hash.is_some() { found } else { Verification { valid: false, needs_rehash: false } })
+        let Some(hash) = hash else {
+            self.verify(password, &self.stand_in)?;
+            return Ok(Verification { valid: false, needs_rehash: false });
+        };
+        let found = self.verify(password, hash)?;
+        if !found.valid {
+            self.burn(self.params.work_kib().saturating_sub(hash.scheme.work_kib()))?;
+        }
+        Ok(found)
+    }
+
+    /// Works as long as argon2 does for so many KiB times passes, at most as long as for one hash.
+    fn burn(&self, work_kib: u64) -> Result<(), OutOfMemory> {
+        let memory_kib = work_kib / u64::from(self.params.passes);
+        let Ok(memory_kib @ 1..) = u32::try_from(memory_kib) else { return Ok(()) };
+        let params = HashParams { memory_kib: memory_kib.max(8 * self.params.lanes), ..self.params };
+        Setting::fresh(params).derive(&[]).map(drop)
     }
 }
 
@@ -253,13 +268,8 @@ impl Default for Hasher {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use std::cell::Cell;
-
-    thread_local! {
-        /// KiB times passes derived by this thread.
-        pub(super) static DERIVED: Cell<u64> = const { Cell::new(0) };
-    }
+    use super::{super::argon2::tests::DERIVED, *};
+    use ::argon2::password_hash::phc;
 
     const VALID: Verification = Verification { valid: true, needs_rehash: false };
     const WRONG: Verification = Verification { valid: false, needs_rehash: false };
@@ -309,14 +319,8 @@ mod tests {
     #[test]
     fn a_hash_of_unnormalized_bytes_verifies_as_typed() {
         let hasher = cheap();
-        let (typed, salt) = ("cafe\u{301}", [7; 16]);
-        let output = derive(Version::V0x13, &hasher.params, &salt, typed.as_bytes(), 32).expect("64 KiB");
-        let foreign = Argon2idHash {
-            version: Version::V0x13,
-            params: hasher.params,
-            salt: salt.into(),
-            output: output.as_slice().into(),
-        };
+        let typed = "cafe\u{301}";
+        let foreign = Argon2Hash::make(Setting::fresh(hasher.params), typed.as_bytes()).expect("64 KiB");
         assert_eq!(verify(&hasher, typed, &foreign.clone().into()), VALID);
         assert_eq!(verify(&hasher, "caf\u{e9}", &foreign.into()), WRONG);
     }
@@ -369,8 +373,7 @@ mod tests {
         let cases = [
             (String::new(), UnknownFormat),
             ("plain".into(), UnknownFormat),
-            ("$2b$12$abcdefghijklmnopqrstuv".into(), UnknownFormat),
-            (format!("$argon2i$v=19$m=64,t=1,p=1${tail}"), UnknownFormat),
+            (format!("$argon2x$v=19$m=64,t=1,p=1${tail}"), UnknownFormat),
             (format!("$argon2id$v=19$m=64,t=1,p=1${}", "A".repeat(600)), TooLong),
             ("$argon2id$".into(), Malformed),
             ("$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA".into(), Malformed),

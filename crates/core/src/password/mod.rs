@@ -5,10 +5,12 @@
 //!
 //! Deliberately absent: composition rules and periodic expiry (NIST SP 800-63B-4 3.1.1.2 forbids both), storage, and throttling.
 
+mod argon2;
 pub mod bounds;
 mod context;
 mod estimate;
 mod hash;
+mod legacy;
 mod params;
 mod policy;
 mod pool;
@@ -17,8 +19,9 @@ use std::{fmt, sync::Arc};
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
+pub use argon2::OutOfMemory;
 pub use context::ContextWords;
-pub use hash::{HashFormatError, Hasher, OutOfMemory, PasswordHash, Verification};
+pub use hash::{HashFormatError, Hasher, PasswordHash, Verification};
 pub use params::{HashParams, HashParamsError};
 pub use policy::{MinLengthError, PasswordCheck, PasswordPolicy, PasswordProfile, PasswordReason};
 pub use pool::{HashPool, PoolConfig, PoolConfigError, PoolOutcome};

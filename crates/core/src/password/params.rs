@@ -46,12 +46,16 @@ impl HashParams {
         self.memory_kib
     }
 
+    /// Memory in KiB times passes over it, which is what a hash takes time for.
+    pub(super) fn work_kib(&self) -> u64 {
+        u64::from(self.memory_kib) * u64::from(self.passes)
+    }
+
     pub(super) fn is_absurd(&self) -> bool {
-        let work_kib = u64::from(self.memory_kib) * u64::from(self.passes);
         self.memory_kib > bounds::MEMORY_KIB
             || self.passes > bounds::PASSES
             || self.lanes > bounds::LANES
-            || work_kib > bounds::WORK_KIB
+            || self.work_kib() > bounds::WORK_KIB
     }
 
     pub(super) fn is_weaker_than(&self, other: &Self) -> bool {
