@@ -223,11 +223,13 @@ fn moving() -> Failure {
 /// Finds who is in charge, and again whenever there is a reason to.
 async fn supervise(shared: Arc<Shared>) {
     let (first, last) = bounds::RECONNECT_MS;
-    let (mut pause, mut is_lost) = (first, false);
+    let mut pause = first;
+    // Whether it is away, once it was there. Before, whoever opens the store tells.
+    let mut is_lost = None;
     for term in 0.. {
         let lasted = match shared.search().await {
             Ok((connection, masters)) => {
-                if std::mem::replace(&mut is_lost, false) {
+                if is_lost.replace(false) == Some(true) {
                     tracing::info!("Redis is there again");
                 }
                 shared.found.fetch_add(1, Ordering::Relaxed);
@@ -235,9 +237,10 @@ async fn supervise(shared: Arc<Shared>) {
                 shared.guard(connection, term).await
             }
             Err(fault) => {
-                // Once for each outage. What no waiting mends is told by whoever starts, and by health.
-                if !matches!(fault, Fault::Misconfigured(_)) && !std::mem::replace(&mut is_lost, true) {
+                // Once for each outage.
+                if is_lost == Some(false) {
                     tracing::warn!(%fault, "Redis is away");
+                    is_lost = Some(true);
                 }
                 shared.seen.send_replace(Seen::Nobody(fault));
                 false

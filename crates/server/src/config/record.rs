@@ -45,6 +45,14 @@ impl Record {
         record.unwrap_or(Self::None)
     }
 
+    /// Host and database of a server, without what may be secret in its URL.
+    pub(crate) fn place(&self) -> Option<String> {
+        let Self::Postgres(url) = self else { return None };
+        let (_, rest) = url.expose().split_once("://")?;
+        let rest = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+        Some(format!("postgres://{}", rest.split('?').next().unwrap_or_default()))
+    }
+
     fn from_url(url: &SecretText, data_dir: &Path) -> Option<Self> {
         match url.expose() {
             "none" => Some(Self::None),

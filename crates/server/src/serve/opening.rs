@@ -27,7 +27,7 @@ pub(super) async fn open(config: &Config, waiting: &Waiting, greeting: &Greeting
         };
         let Some((component, fault)) = missing(&error) else { return Err(error.into()) };
         if said.as_ref() != Some(fault) {
-            tracing::warn!(component, %fault, "waiting for a store");
+            tracing::warn!(component, at = place(config, component), %fault, "waiting for a store");
             said = Some(fault.clone());
         }
         waiting.health.miss(Missing { component, fault: fault.clone() });
@@ -59,6 +59,14 @@ fn missing(error: &OpenError) -> Option<(&'static str, &Fault)> {
         _ => return None,
     };
     matches!(fault, Fault::Unavailable(_) | Fault::Timeout).then_some((component, fault))
+}
+
+/// Where a store should be, without credentials.
+fn place(config: &Config, component: &str) -> Option<String> {
+    match component {
+        "store" => config.store.sessions_on_redis().map(ToString::to_string),
+        _ => config.record.place(),
+    }
 }
 
 fn options(config: &Config) -> Result<Options, Refusal> {

@@ -61,6 +61,8 @@ fn a_redis_that_comes_later_is_waited_for() {
     redis.kill();
     let server = Server::start_waiting(over(&redis.url()));
     waits_for(&server, "store");
+    let told = format!("waiting for a store component=\"store\" at=\"redis://127.0.0.1:{}", redis.port());
+    assert_eq!(server.stderr().matches(&told).count(), 1, "{}", server.stderr());
     redis.restart();
     works(&server);
 }
@@ -72,6 +74,8 @@ fn a_database_that_comes_later_is_waited_for() {
     postgres.kill();
     let server = Server::start_waiting(ServerOptions::default().env("DATABASE_URL", &url));
     waits_for(&server, "record");
+    let place = url.rsplit('@').next().expect("a URL");
+    assert!(server.stderr().contains(&format!("at=\"postgres://{place}\"")), "{}", server.stderr());
     postgres.restart();
     works(&server);
 }
