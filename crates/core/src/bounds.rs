@@ -115,3 +115,20 @@ pub const INSPECT_EVERY: std::time::Duration = std::time::Duration::from_secs(1)
 pub const INSPECT_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
 /// How long its last answer says something.
 pub const INSPECTION_HOLDS: std::time::Duration = std::time::Duration::from_secs(3);
+/// Token families of one user; above it the oldest ends.
+pub const FAMILIES: usize = 256;
+/// Token families of one user that ended before their time and are remembered.
+pub const ENDED_FAMILIES: usize = 256;
+/// How long an access token stays denied after its end, in milliseconds: whoever verifies it may allow for clocks that differ.
+pub const DENIAL_MARGIN_MS: u64 = 60_000;
+/// Time without contact after which a deny-list is not sure of itself any more: how late a denial may be heard at most.
+pub const DENY_LIST_SILENCE: std::time::Duration = std::time::Duration::from_millis(1_000);
+/// How long a deny-list that may have missed something takes to ask the store before it says so: with [`BUS_SILENCE`] it stays within
+/// [`DENY_LIST_SILENCE`].
+pub const DENY_LIST_DOUBT: std::time::Duration = std::time::Duration::from_millis(100);
+/// Time between two looks of a deny-list at whether the store must be asked.
+pub const DENY_LIST_TICK: std::time::Duration = std::time::Duration::from_millis(100);
+/// Time between two questions of a deny-list to the store where nothing is amiss.
+pub const DENY_LIST_RECONCILE: std::time::Duration = std::time::Duration::from_secs(60);
+/// Time between two looks of a deny-list for what is over.
+pub const DENY_LIST_FORGET: std::time::Duration = std::time::Duration::from_secs(5);

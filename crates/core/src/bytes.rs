@@ -93,4 +93,17 @@ impl<'a> Reader<'a> {
         }
         (0..count).map(|_| self.text().map(Into::into)).collect()
     }
+
+    /// At most `bound` items, after their number.
+    pub(crate) fn items<T>(
+        &mut self,
+        bound: usize,
+        mut item: impl FnMut(&mut Self) -> Result<T, UnpackError>,
+    ) -> Result<Vec<T>, UnpackError> {
+        let count = self.varint()?;
+        if count > bound {
+            return Err(UnpackError);
+        }
+        (0..count).map(|_| item(self)).collect()
+    }
 }

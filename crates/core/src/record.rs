@@ -4,7 +4,7 @@ use crate::{
     Answer,
     account::{Account, Email},
     alias::AliasStore,
-    bus::SessionsEnded,
+    bus::Signal,
     deployment::DeploymentStore,
     event::EventStore,
     id::{Home, SessionId, UserTag},
@@ -12,7 +12,7 @@ use crate::{
     session::{PackedSession, TokenDigest, command::FindOutcome, command::Touch, command::TouchOutcome},
     stats::Stats,
     time::Timestamp,
-    token::signing::SigningKeyStore,
+    token::{Denial, signing::SigningKeyStore},
     user::{Context, UserAggregate, command::Command, command::Outcome},
 };
 
@@ -34,8 +34,8 @@ pub struct Decided {
     pub outcome: Outcome,
     /// The user afterwards, where the command changed something.
     pub snapshot: Option<UserSnapshot>,
-    /// The sessions that it ended, if any.
-    pub ended: Option<SessionsEnded>,
+    /// What has to be told: the sessions that it ended, the access tokens that it denied.
+    pub signals: Vec<Signal>,
 }
 
 /// A user as the record holds them at some point of its change log.
@@ -62,6 +62,8 @@ pub struct Change {
     pub ended: Vec<SessionId>,
     /// Whether all sessions up to this revision ended, but for those in a projection of this revision.
     pub ended_all: bool,
+    /// Access tokens that must not be believed any more.
+    pub denied: Vec<Denial>,
     /// When it was decided.
     pub at: Timestamp,
 }
@@ -85,6 +87,9 @@ pub trait Record: AliasStore + DeploymentStore + EventStore + KeyStore + Signing
     /// Entries of the change log after `sequence`, in order, at most `limit`.
     fn changes_since(&self, sequence: u64, limit: usize) -> Answer<'_, Vec<Change>>;
 
+    /// See [`crate::token::TokenStore::denials`].
+    fn denials(&self, now: Timestamp) -> Answer<'_, Vec<Denial>>;
+
     /// The newest place in the change log up to which every entry is visible; with an age, one before every entry that is
     /// younger. Entries after it may still appear below others.
     fn position(&self, younger_than: Option<std::time::Duration>) -> Answer<'_, u64>;
@@ -107,7 +112,7 @@ pub trait Record: AliasStore + DeploymentStore + EventStore + KeyStore + Signing
     /// The account of this user.
     fn account_by_tag(&self, tag: UserTag) -> Answer<'_, Option<Account>>;
 
-    /// Forgets ended sessions, change log entries and aliases from before a time, at most `limit` of each. Returns how many rows went.
+    /// Forgets ended sessions, change log entries, aliases and denials from before a time, at most `limit` of each. Returns how many rows went.
     fn forget_ended(&self, before: Timestamp, limit: usize) -> Answer<'_, usize>;
 }
 

@@ -80,6 +80,7 @@ pub(crate) struct Keys {
     pub(crate) id: u8,
     pub(crate) token: Mac,
     pub(crate) rotation: Mac,
+    pub(crate) refresh: Mac,
     pub(crate) csrf: Mac,
     data: aead::LessSafeKey,
     fingerprint: [u8; 16],
@@ -94,6 +95,7 @@ impl Keys {
             id: expand::<1>(&hkdf, "vestibule/1/key-id")[0],
             token: Mac::new(&*expand::<32>(&hkdf, "vestibule/1/token")),
             rotation: Mac::new(&*expand::<32>(&hkdf, "vestibule/1/rotation")),
+            refresh: Mac::new(&*expand::<32>(&hkdf, "vestibule/1/refresh")),
             csrf: Mac::new(&*expand::<32>(&csrf, "vestibule/1/csrf")),
             data: aead::LessSafeKey::new(data.expect("the key has the length of the algorithm")),
             fingerprint: *expand(&hkdf, "vestibule/1/fingerprint"),
@@ -144,6 +146,12 @@ impl KeyRing {
 
     pub(crate) fn current(&self) -> &Keys {
         &self.0[0]
+    }
+
+    /// The id of the current secret: what is made under it says so.
+    #[must_use]
+    pub fn current_id(&self) -> u8 {
+        self.current().id
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Keys> {

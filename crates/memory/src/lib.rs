@@ -20,6 +20,7 @@ mod signing_key;
 mod state;
 mod store;
 mod table;
+mod token;
 
 pub use state::MemoryState;
 pub use store::{MemoryOptions, MemoryStore};

@@ -5,6 +5,7 @@ use crate::{
     bounds,
     event::PackedEvent,
     table::{Beside, Budget, Held, Table, packed_bytes},
+    token::Denials,
 };
 use parking_lot::{Mutex, RwLock};
 use std::{
@@ -16,7 +17,7 @@ use std::{
 };
 use vestibule_core::{
     bounds::{MEMORY_ENDED, MEMORY_EVENTS, WALK_BATCH},
-    bus::{Bus, LocalBus, Repeats, SessionsEnded, Signal},
+    bus::{Bus, LocalBus, Repeats, Signal},
     deployment::DeploymentRecord,
     fault::Fault,
     id::{Home, UserTag},
@@ -71,6 +72,7 @@ pub(crate) struct HomeShard {
     /// Events of nobody in particular.
     pub(crate) events: VecDeque<PackedEvent>,
     pub(crate) stats: Stats,
+    pub(crate) denials: Denials,
     /// No user of this home needs attention before this time (milliseconds): a bound from below, so that an idle moment
     /// costs one comparison for a home and a walk finds out the rest.
     wake_at: AtomicU64,
@@ -195,6 +197,7 @@ impl MemoryStore {
                 users: Table::new(&budget),
                 events: VecDeque::new(),
                 stats: Stats::default(),
+                denials: Denials::default(),
                 wake_at: AtomicU64::new(u64::MAX),
             })
         };
@@ -242,13 +245,14 @@ impl MemoryStore {
         let tag = command.tag();
         let forget_before = cx.now.minus_ms(self.retention_ms);
         let mut home = self.home(tag).write();
-        let HomeShard { users, stats, wake_at, .. } = &mut *home;
+        let HomeShard { users, stats, denials, wake_at, .. } = &mut *home;
         users.change(tag, |held| {
             let live_before = held.user.live.len();
             let (outcome, effects) = apply(command, &mut held.user, cx, Facts::default());
             stats.count(&effects, live_before, held.user.live.len());
-            if let Some(ended) = SessionsEnded::of(&held.user, &effects) {
-                self.bus.publish(Signal::SessionsEnded(ended));
+            denials.add(&effects.denied, cx.now);
+            for signal in Signal::of(&held.user, &effects) {
+                self.bus.publish(signal);
             }
             held.beside.remember(effects, forget_before);
             wake(wake_at, held, self.retention_ms);

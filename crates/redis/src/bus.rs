@@ -132,9 +132,11 @@ impl Bus for RedisBus {
         self.shared.local.subscribe()
     }
 
-    fn is_connected(&self) -> bool {
-        let heard = self.shared.heard_itself.load(Ordering::Relaxed);
-        heard > 0 && self.shared.now_ms() - heard < millis(BUS_SILENCE)
+    fn silence(&self) -> Duration {
+        match self.shared.heard_itself.load(Ordering::Relaxed) {
+            0 => Duration::MAX,
+            heard => Duration::from_millis(self.shared.now_ms().saturating_sub(heard)),
+        }
     }
 
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

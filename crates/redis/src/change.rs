@@ -13,12 +13,13 @@ use std::fmt;
 use tokio::sync::{Mutex, MutexGuard};
 use vestibule_core::{
     bounds::{AFTERLIFE_MS, MEMORY_ENDED, MEMORY_EVENTS},
-    bus::{Announcement, Bus, SessionsEnded, Signal},
+    bus::{Announcement, Bus, Signal},
     fault::Fault,
     id::UserTag,
     session::{PackedSession, command::Touch, command::TouchOutcome, transition},
     stats::Stats,
     time::Timestamp,
+    token::Denial,
     user::{Context, Effects, Facts, UserAggregate, command::UserCommand, command::apply},
 };
 
@@ -73,8 +74,9 @@ pub(crate) struct Writes {
     events: Vec<Vec<u8>>,
     /// Added to sessions, users, created, revoked, expired.
     figures: [i64; 5],
+    denied: Vec<Denial>,
     /// Told once it is written.
-    told: Option<Signal>,
+    told: Vec<Signal>,
 }
 
 impl Writes {
@@ -95,7 +97,7 @@ impl Writes {
             stats.revoked_total as i64,
             stats.expired_total as i64,
         ];
-        let told = SessionsEnded::of(user, &effects).map(Signal::SessionsEnded);
+        let told = Signal::of(user, &effects);
         let ended = if effects.erase_history { Vec::new() } else { effects.ended };
         let events = effects.events.iter().skip(effects.events.len().saturating_sub(MEMORY_EVENTS));
         Self {
@@ -105,6 +107,7 @@ impl Writes {
             disables: user.disabled,
             events: events.map(event::pack).collect(),
             figures,
+            denied: effects.denied,
             told,
         }
     }
@@ -115,7 +118,7 @@ impl Writes {
 
     /// Whether it may be refused where memory is short: what ends or shuts out never is.
     fn adds(&self) -> bool {
-        self.user && self.ended.is_empty() && !self.erase && !self.disables
+        self.user && self.ended.is_empty() && self.denied.is_empty() && !self.erase && !self.disables
     }
 }
 
@@ -187,7 +190,8 @@ impl RedisStore {
                 seen = self.read_user(tag).await?;
                 continue;
             }
-            let announcement = Announcement::new(self.bus.get().map(|bus| &**bus as &dyn Bus), writes.told.take());
+            let announcement =
+                Announcement::new(self.bus.get().map(|bus| &**bus as &dyn Bus), std::mem::take(&mut writes.told));
             match self.write(&seen, &user, writes, now).await? {
                 Written::Done(stamp) => {
                     announcement.publish();
@@ -213,7 +217,8 @@ impl RedisStore {
         let tag = user.tag;
         let home = tag.home();
         let (timeline, figures) = (Key::home_timeline(home), Key::figures(home));
-        let keys = [Key::user(tag), Key::ended(tag), Key::timeline(tag), timeline, figures, Key::archive(tag)];
+        let (ended, archive, denials) = (Key::ended(tag), Key::archive(tag), Key::denials(home));
+        let keys = [Key::user(tag), ended, Key::timeline(tag), timeline, figures, archive, denials];
         let script = if writes.adds() { &self.scripts.change } else { &self.scripts.change_ending };
         let arguments = self.arguments(seen, user, &writes, stamp, now);
         let (answer, repeated) = match self.link.run(script, &keys, &arguments).await {
@@ -247,8 +252,13 @@ impl RedisStore {
             if writes.erase { b"erase".to_vec() } else { Vec::new() },
         ];
         arguments.extend(writes.figures.iter().map(|figure| figure.to_string().into_bytes()));
+        arguments.push(number(now.millis()));
         arguments.push(number(writes.ended.len() as u64));
+        arguments.push(number(writes.denied.len() as u64));
         arguments.extend(writes.ended.iter().map(|session| session.as_bytes().to_vec()));
+        for denial in &writes.denied {
+            arguments.extend([number(denial.until.millis()), denial.to_bytes()]);
+        }
         arguments.extend(writes.events.iter().cloned());
         arguments
     }

@@ -86,8 +86,8 @@ impl RedisStore {
             return Ok(Tried::Read(self.seen_in(tag, value)?));
         }
         let Some((header, user)) = user::without_sessions(tag, &part)? else { return Ok(Tried::Unfit) };
-        // A session that time has ended is none that is revoked.
-        if header.wake <= cx.now || header.live < 2 {
+        // A session that time has ended is none that is revoked; a token family that ends with its session is denied one by one.
+        if header.wake <= cx.now || header.live < 2 || user.has_session_families() {
             return Ok(Tried::Unfit);
         }
         Ok(self.end_unseen(Whole { cx, reason, header, user }).await?.map_or(Tried::Unfit, Tried::Ended))
@@ -100,7 +100,7 @@ impl RedisStore {
         let (outcome, effects) = unseen::end_all(&mut user, live, reason, cx);
         let told = SessionsEnded { tag: user.tag, revision: user.revision, which: Which::All, reason: Some(reason) };
         let bus = self.bus.get().map(|bus| &**bus as &dyn Bus);
-        let announcement = Announcement::new(bus, Some(Signal::SessionsEnded(told)));
+        let announcement = Announcement::new(bus, vec![Signal::SessionsEnded(told)]);
         if self.write_end(&header, &user, effects, cx.now).await? {
             announcement.publish();
             return Ok(Some(outcome));

@@ -32,6 +32,7 @@ mod start;
 mod state;
 mod store;
 mod supervisor;
+mod token;
 mod user;
 mod walk;
 

@@ -309,7 +309,7 @@ mod tests {
             ended_total: 1,
             last_login_at: Timestamp::from_millis(1_000_000),
             handoffs: Some(Box::new(vec![handoff(None), handoff(Some(session))])),
-            extras: Some(Box::new(Extras { token_epoch: 1, access_until: Timestamp::from_millis(88) })),
+            extras: Some(Box::new(Extras { token_epoch: 1, access_until: Timestamp::from_millis(88), ..Extras::default() })),
             ..UserAggregate::new(tag)
         }
     }

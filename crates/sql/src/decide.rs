@@ -5,13 +5,14 @@
 use crate::bounds;
 use std::collections::{HashMap, HashSet};
 use vestibule_core::{
-    bus::SessionsEnded,
+    bus::Signal,
     event::Event,
     id::UserTag,
     record::{Change, Decided, Request, UserSnapshot},
     session::{Ended, PackedSession, command::Touch, command::TouchOutcome, transition},
     stats::Stats,
     time::Timestamp,
+    token::Denial,
     user::{Effects, Facts, UserAggregate},
 };
 
@@ -36,8 +37,21 @@ pub(crate) struct Counters {
 pub(crate) struct Journal {
     /// Entries of the change log, in order.
     pub(crate) changes: Vec<Change>,
+    /// Access tokens that are denied, each once: one statement must not write a row twice.
+    pub(crate) denied: Vec<Denial>,
     /// What happened.
     pub(crate) events: Vec<Event>,
+}
+
+impl Journal {
+    fn deny(&mut self, denials: &[Denial]) {
+        for denial in denials {
+            match self.denied.iter_mut().find(|known| (known.tag, known.what) == (denial.tag, denial.what)) {
+                Some(known) => known.until = known.until.max(denial.until),
+                None => self.denied.push(*denial),
+            }
+        }
+    }
 }
 
 /// Ends all sessions of a user that have this epoch.
@@ -108,14 +122,15 @@ impl Held {
         counters.stats.count(&effects, live_before, self.user.live.len());
         journal.events.append(&mut effects.events);
         if !effects.changed {
-            return Decided { outcome, snapshot: None, ended: None };
+            return Decided { outcome, snapshot: None, signals: Vec::new() };
         }
         counters.sequence += 1;
         journal.changes.push(self.change(&effects, counters.sequence, request.cx.now));
-        let ended = SessionsEnded::of(&self.user, &effects);
+        journal.deny(&effects.denied);
+        let signals = Signal::of(&self.user, &effects);
         self.note(effects);
         let user = UserAggregate { account: None, ..self.user.clone() };
-        Decided { outcome, snapshot: Some(UserSnapshot { sequence: counters.sequence, user }), ended }
+        Decided { outcome, snapshot: Some(UserSnapshot { sequence: counters.sequence, user }), signals }
     }
 
     /// The address of the account, where one is loaded.
@@ -127,7 +142,16 @@ impl Held {
         let tag = self.user.tag;
         let ended_all = effects.ended_all.is_some();
         let ended = if ended_all { Vec::new() } else { effects.ended.iter().map(PackedSession::id).collect() };
-        Change { sequence, home: tag.home(), tag, revision: self.user.revision, ended, ended_all, at }
+        Change {
+            sequence,
+            home: tag.home(),
+            tag,
+            revision: self.user.revision,
+            ended,
+            ended_all,
+            denied: effects.denied.clone(),
+            at,
+        }
     }
 
     fn note(&mut self, effects: Effects) {

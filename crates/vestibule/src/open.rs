@@ -15,6 +15,7 @@ use vestibule_core::{
     secret::KeyRing,
     session::{Policies, SessionStore, Sessions, service::Parts},
     time::{Clock, Follower, Timestamp},
+    token::{DenyList, TokenStore},
 };
 use vestibule_memory::{MemoryOptions, MemoryStore};
 
@@ -137,6 +138,10 @@ pub struct Vestibule {
     pub keys: Arc<dyn KeyStore>,
     /// Where observations go.
     pub observer: Observer,
+    /// Token families.
+    pub tokens: Arc<dyn TokenStore>,
+    /// What is known of access tokens that must not be believed, on every node.
+    pub deny_list: Arc<DenyList>,
     /// Accounts; `None` without a record, which they need.
     pub accounts: Option<Arc<Accounts>>,
     /// The join of record and state, where there is a record.
@@ -165,6 +170,7 @@ impl fmt::Debug for Vestibule {
 struct Stores {
     sessions: Arc<dyn SessionStore>,
     aliases: Arc<dyn AliasStore>,
+    tokens: Arc<dyn TokenStore>,
     events: Arc<dyn EventStore>,
     keys: Arc<dyn KeyStore>,
     deployment: Arc<dyn DeploymentStore>,
@@ -211,6 +217,7 @@ impl Vestibule {
         let watches = stores.watch(follower).await;
         let (observer, observations): (Observer, Observations) = Observer::new();
         tokio::spawn(observations.run(stores.events.clone(), options.clock.clone()));
+        let deny_list = DenyList::start(stores.tokens.clone(), stores.bus.clone(), options.clock.clone());
         let ring = Arc::new(options.ring);
         let sessions = Arc::new(Sessions::new(Parts {
             store: stores.sessions,
@@ -236,6 +243,8 @@ impl Vestibule {
             events: stores.events,
             keys: stores.keys,
             observer,
+            tokens: stores.tokens,
+            deny_list,
             accounts,
             durable: stores.durable,
             bus: stores.bus,
@@ -292,6 +301,7 @@ async fn on_redis(options: &Options, address: vestibule_redis::RedisAddress) -> 
     Ok(Stores {
         sessions: store.clone(),
         aliases: store.clone(),
+        tokens: store.clone(),
         events: store.clone(),
         keys: store.clone(),
         deployment: store.clone(),
@@ -317,6 +327,7 @@ fn in_memory(options: &Options) -> Stores {
     Stores {
         sessions: store.clone(),
         aliases: store.clone(),
+        tokens: store.clone(),
         events: store.clone(),
         keys: store.clone(),
         deployment: store,
@@ -379,6 +390,7 @@ where
     Stores {
         sessions: Arc::new(durable.clone()),
         aliases: Arc::new(durable.clone()),
+        tokens: Arc::new(durable.clone()),
         events: record.clone(),
         keys: record.clone(),
         deployment: record,

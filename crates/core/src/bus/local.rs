@@ -3,7 +3,11 @@
 use super::{Bus, Doubt, News, SessionsEnded, Signal};
 use crate::{bounds, id::UserTag};
 use parking_lot::Mutex;
-use std::{collections::HashSet, pin::Pin, time::Instant};
+use std::{
+    collections::HashSet,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 /// What happens to the end of sessions that is told twice: with a record by the bus and by the change log.
@@ -66,8 +70,8 @@ impl Bus for LocalBus {
         Subscription(self.news.subscribe())
     }
 
-    fn is_connected(&self) -> bool {
-        true
+    fn silence(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
@@ -162,7 +166,7 @@ mod tests {
     fn what_was_told_lately_is_dropped() {
         let start = Instant::now();
         let mut told = Told::new(start);
-        let Signal::SessionsEnded(end) = ended(1);
+        let Signal::SessionsEnded(end) = ended(1) else { unreachable!("made so") };
         assert!(told.add(&end, start) && !told.add(&end, start));
         // The older generation counts, and leaves a period later.
         assert!(!told.add(&end, start + bounds::OVERLAY_KEPT));
@@ -174,7 +178,7 @@ mod tests {
         let start = Instant::now();
         let mut told = Told::new(start);
         for revision in 0..3 * bounds::BUS_TOLD as u64 {
-            let Signal::SessionsEnded(end) = ended(revision);
+            let Signal::SessionsEnded(end) = ended(revision) else { unreachable!("made so") };
             assert!(told.add(&end, start));
         }
         assert!(told.now.len() + told.before.len() <= 2 * bounds::BUS_TOLD);

@@ -47,6 +47,8 @@ pub use signal::{SessionsEnded, Signal, Which};
 
 #[cfg(doc)]
 use crate::bounds;
+use crate::bounds::BUS_SILENCE;
+use std::time::Duration;
 
 /// What a subscriber hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,9 +114,14 @@ pub trait Bus: std::fmt::Debug + Send + Sync {
     /// Hears what is told from now on.
     fn subscribe(&self) -> Subscription;
 
-    /// Whether what this process says was heard to arrive within [`crate::bounds::BUS_SILENCE`]. Read from memory, and no
-    /// matter whether the task that listens still runs.
-    fn is_connected(&self) -> bool;
+    /// How long ago this process last heard what it says itself; nothing where nothing can come in between. Read from memory, and
+    /// no matter whether the task that listens still runs.
+    fn silence(&self) -> Duration;
+
+    /// Whether this process heard itself within [`BUS_SILENCE`].
+    fn is_connected(&self) -> bool {
+        self.silence() < BUS_SILENCE
+    }
 
     /// Takes leave, so that the other nodes do not take the silence for a death. Nothing may be published afterwards.
     fn close(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>>;

@@ -5,6 +5,7 @@ use crate::{
     id::{SessionId, UserTag},
     record::Change,
     session::{EndReason, PackedSession},
+    token::Denial,
     user::{Effects, UserAggregate},
 };
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 pub enum Signal {
     /// Sessions of one user ended.
     SessionsEnded(SessionsEnded),
+    /// Access tokens must not be believed any more.
+    TokensDenied(Arc<[Denial]>),
 }
 
 /// Sessions of one user ended, by whatever reason: all that one decision ended.
@@ -75,14 +78,29 @@ fn common_reason(ended: &[PackedSession]) -> Option<EndReason> {
 /// Kinds of frames. A byte once given is never given again.
 mod kind {
     pub(super) const SESSIONS_ENDED: u8 = 1;
+    pub(super) const TOKENS_DENIED: u8 = 2;
 }
 
 impl Signal {
+    /// What a step has to tell; `user` is the user afterwards.
+    #[must_use]
+    pub fn of(user: &UserAggregate, effects: &Effects) -> Vec<Self> {
+        let ended = SessionsEnded::of(user, effects).map(Self::SessionsEnded);
+        ended.into_iter().chain(Self::denied(&effects.denied)).collect()
+    }
+
+    /// That access tokens are denied, if any are.
+    #[must_use]
+    pub fn denied(denials: &[Denial]) -> Option<Self> {
+        (!denials.is_empty()).then(|| Self::TokensDenied(denials.into()))
+    }
+
     /// The kind and the body of this signal's frame: see `docs/keyspace.md`.
     #[must_use]
     pub fn encode(&self) -> (u8, Vec<u8>) {
         match self {
             Self::SessionsEnded(ended) => (kind::SESSIONS_ENDED, ended.encode()),
+            Self::TokensDenied(denials) => (kind::TOKENS_DENIED, Denial::pack(denials)),
         }
     }
 
@@ -91,6 +109,7 @@ impl Signal {
     pub fn decode(kind: u8, body: &[u8]) -> Option<Self> {
         match kind {
             kind::SESSIONS_ENDED => SessionsEnded::decode(body).map(Self::SessionsEnded),
+            kind::TOKENS_DENIED => Denial::unpack(body).map(|denials| Self::TokensDenied(denials.into())),
             _ => None,
         }
     }
@@ -125,6 +144,7 @@ impl SessionsEnded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{time::Timestamp, token::Denied};
 
     fn ended(sessions: usize, reason: Option<EndReason>) -> Signal {
         let tag = UserTag::anonymous();
@@ -134,7 +154,10 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        for signal in [ended(0, None), ended(1, Some(EndReason::Evicted)), ended(bounds::SIGNAL_SESSIONS, None)] {
+        let denial = |what| Denial { tag: UserTag::anonymous(), what, until: Timestamp::from_millis(1 << 40) };
+        let denials = [denial(Denied::Token([1; 12])), denial(Denied::Family([2; 12])), denial(Denied::Before(3))];
+        let denied = Signal::denied(&denials).expect("there are some");
+        for signal in [denied, ended(0, None), ended(1, Some(EndReason::Evicted)), ended(bounds::SIGNAL_SESSIONS, None)] {
             let (kind, body) = signal.encode();
             assert_eq!(Signal::decode(kind, &body), Some(signal));
         }
@@ -142,8 +165,8 @@ mod tests {
 
     #[test]
     fn too_many_to_name_are_all() {
-        let Signal::SessionsEnded(ended) = ended(bounds::SIGNAL_SESSIONS + 1, None);
-        assert_eq!(ended.which, Which::All);
+        let told = ended(bounds::SIGNAL_SESSIONS + 1, None);
+        assert!(matches!(told, Signal::SessionsEnded(ended) if ended.which == Which::All));
     }
 
     #[test]

@@ -19,13 +19,14 @@ use crate::{
     Answer,
     account::{Account, AccountStore, Email, command::*},
     bounds,
-    bus::{Bus, LocalBus, Repeats, Signal},
+    bus::{Bus, LocalBus, Repeats},
     fault::Fault,
     id::{SessionId, UserTag},
     record::{Decided, Projected, Record, Request, State, UserSnapshot},
     session::{PackedSession, SessionStore, TokenDigest, WalkPlace, WalkStep, command::*, transition},
     stats::Stats,
     time::Timestamp,
+    token::{Denial, TokenStore, command::*},
     user::{Context, UserAggregate, command::*},
 };
 use alias::Aliases;
@@ -203,7 +204,7 @@ impl Joined {
         if decided.as_ref().is_err_and(|fault| *fault == Fault::Timeout) {
             self.bus.admit_loss();
         }
-        let Some(Decided { outcome, snapshot, ended }) = decided?.into_iter().next() else {
+        let Some(Decided { outcome, snapshot, signals }) = decided?.into_iter().next() else {
             return Err(Fault::Corrupt("the record answered nothing".into()));
         };
         if let Some(snapshot) = snapshot {
@@ -211,8 +212,8 @@ impl Joined {
             self.project(snapshot).await;
         }
         // Last, so that whoever hears of an end and asks does not meet the state from before.
-        if let Some(ended) = ended {
-            self.bus.publish(Signal::SessionsEnded(ended));
+        for signal in signals {
+            self.bus.publish(signal);
         }
         Ok(outcome)
     }
@@ -438,5 +439,24 @@ impl AccountStore for Durable {
 
     fn replace_hash(&self, cx: Context, command: ReplaceHash) -> Answer<'_, ReplaceHashOutcome> {
         self.run(cx, command)
+    }
+}
+
+impl TokenStore for Durable {
+    fn issue(&self, cx: Context, command: IssueFamily) -> Answer<'_, IssueOutcome> {
+        self.run(cx, command)
+    }
+
+    fn refresh(&self, cx: Context, command: Refresh) -> Answer<'_, RefreshOutcome> {
+        self.run(cx, command)
+    }
+
+    fn revoke(&self, cx: Context, command: RevokeTokens) -> Answer<'_, RevokeOutcome> {
+        self.run(cx, command)
+    }
+
+    /// Bounded by the record's own time for a read: there may be many.
+    fn denials(&self, now: Timestamp) -> Answer<'_, Vec<Denial>> {
+        Box::pin(async move { self.0.watch(self.0.record.denials(now).await) })
     }
 }

@@ -139,6 +139,9 @@ impl Joined {
             self.overlay.note(change.tag, change.revision, Instant::now());
             self.bus.relay(Signal::SessionsEnded(ended));
         }
+        if let Some(denied) = Signal::denied(&change.denied) {
+            self.bus.relay(denied);
+        }
         // A state that does not hold the user reads them when they are asked for; one that fails is not mended from here.
         if let Ok(Some(user)) = self.state.user(change.tag).await
             && user.revision < change.revision

@@ -54,6 +54,12 @@ event_types! {
     LoginSucceeded = "login.succeeded",
     /// A login with a password failed.
     LoginFailed = "login.failed",
+    /// A token family began.
+    TokenIssued = "token.issued",
+    /// Token families ended by somebody's decision or for want of room, or one access token is not believed any more; with the count.
+    TokenRevoked = "token.revoked",
+    /// A refresh token was presented that had been replaced: its family has ended.
+    TokenReused = "token.reused",
     /// An account was made.
     UserRegistered = "user.registered",
     /// A user may no longer have sessions.

@@ -4,7 +4,7 @@
 //! in one transaction; the typed methods of the ports wrap and unwrap them.
 
 use super::{Context, Effects, Facts, Step, UserAggregate};
-use crate::{account::command as account, id::UserTag, session::command as session};
+use crate::{account::command as account, id::UserTag, session::command as session, token::command as token};
 
 /// A command on one user's aggregate.
 pub trait UserCommand: Into<Command> + Send + 'static {
@@ -33,6 +33,7 @@ pub fn apply<C: UserCommand>(command: C, user: &mut UserAggregate, cx: &Context,
     let mut step = Step { user, cx, facts, fx: Effects::default() };
     step.expire();
     let outcome = command.apply(&mut step);
+    step.end_orphaned_families();
     let fx = step.fx;
     user.drop_empty_extras();
     if fx.changed {
@@ -136,6 +137,9 @@ commands! {
     Register(account::Register) -> account::RegisterOutcome,
     ChangePassword(account::ChangePassword) -> account::ChangePasswordOutcome,
     ReplaceHash(account::ReplaceHash) -> account::ReplaceHashOutcome,
+    IssueFamily(token::IssueFamily) -> token::IssueOutcome,
+    Refresh(token::Refresh) -> token::RefreshOutcome,
+    RevokeTokens(token::RevokeTokens) -> token::RevokeOutcome,
 }
 
 /// Ends all sessions of a user and refuses new ones until [`EnableUser`].

@@ -13,13 +13,14 @@ use crate::{
     bytes::{Reader, UnpackError, Writer},
     id::UserTag,
     time::Timestamp,
+    token,
 };
 
 const VERSION: u8 = 1;
 
 /// Kinds of parts. A byte once given is never given again.
 mod kind {
-    pub(super) const TOKEN_EPOCH: u8 = 1;
+    pub(super) const TOKENS: u8 = 1;
 }
 
 /// See the module.
@@ -29,6 +30,10 @@ pub struct Extras {
     pub token_epoch: u32,
     /// By then every access token that the user was ever given is over.
     pub access_until: Timestamp,
+    /// Token families, in the order in which they began; at most [`crate::bounds::FAMILIES`].
+    pub families: Vec<token::Family>,
+    /// Families that ended before their time.
+    pub ended_families: Vec<token::EndedFamily>,
 }
 
 impl Extras {
@@ -41,29 +46,31 @@ impl Extras {
     /// Until when it is needed: its latest deadline.
     #[must_use]
     pub fn keep_until(&self) -> Timestamp {
-        self.access_until
+        let tokens = if self.access_until.is_zero() { Timestamp::ZERO } else { self.deny_until() };
+        let families = self.families.iter().map(|family| family.expires_at);
+        let ended = self.ended_families.iter().map(|ended| ended.until);
+        families.chain(ended).fold(tokens, Timestamp::max)
     }
 
     /// Drops what is over. Returns whether anything was.
     pub fn expire(&mut self, now: Timestamp) -> bool {
-        let over = self.access_until > Timestamp::ZERO && self.access_until <= now;
-        if over {
-            (self.token_epoch, self.access_until) = (0, Timestamp::ZERO);
-        }
-        over
+        self.expire_tokens(now)
     }
 
     /// Bytes of memory that it takes beside itself, about.
     #[must_use]
     pub fn memory(&self) -> usize {
-        0
+        let families: usize = self.families.iter().map(token::Family::memory).sum();
+        families
+            + self.families.capacity() * size_of::<token::Family>()
+            + self.ended_families.capacity() * size_of::<token::EndedFamily>()
     }
 
     /// The stored bytes.
     #[must_use]
     pub fn pack(&self) -> Vec<u8> {
         let mut out = Writer(vec![VERSION]);
-        part(&mut out, kind::TOKEN_EPOCH, |body| self.pack_epoch(body));
+        part(&mut out, kind::TOKENS, |body| token::pack(self, body));
         out.0
     }
 
@@ -71,7 +78,7 @@ impl Extras {
     ///
     /// # Errors
     /// [`UnpackError`] for anything that [`Self::pack`] could not have made.
-    pub fn unpack(_tag: UserTag, bytes: &[u8]) -> Result<Self, UnpackError> {
+    pub fn unpack(tag: UserTag, bytes: &[u8]) -> Result<Self, UnpackError> {
         let mut reader = Reader(bytes);
         if reader.byte()? != VERSION {
             return Err(UnpackError);
@@ -82,7 +89,7 @@ impl Extras {
             let length = reader.varint()?;
             let mut body = Reader(reader.take(length)?);
             match kind {
-                kind::TOKEN_EPOCH => extras.unpack_epoch(&mut body)?,
+                kind::TOKENS => token::unpack(&mut extras, tag, &mut body)?,
                 _ => return Err(UnpackError),
             }
             if !body.0.is_empty() {
@@ -90,19 +97,6 @@ impl Extras {
             }
         }
         Ok(extras)
-    }
-
-    fn pack_epoch(&self, body: &mut Writer) {
-        if self.access_until > Timestamp::ZERO {
-            body.bytes(&self.token_epoch.to_le_bytes());
-            body.u48(self.access_until.millis());
-        }
-    }
-
-    fn unpack_epoch(&mut self, body: &mut Reader<'_>) -> Result<(), UnpackError> {
-        self.token_epoch = u32::from_le_bytes(body.array()?);
-        self.access_until = body.time()?;
-        Ok(())
     }
 }
 
@@ -121,8 +115,16 @@ fn part(out: &mut Writer, kind: u8, pack: impl FnOnce(&mut Writer)) {
 mod tests {
     use super::*;
 
-    pub(crate) fn full() -> Extras {
-        Extras { token_epoch: 7, access_until: Timestamp::from_millis(1_000_000) }
+    fn full() -> Extras {
+        let family = token::transition::tests::family();
+        let ended =
+            token::EndedFamily { serial: [9; 12], end: token::FamilyEnd::Reused, until: Timestamp::from_millis(2_000_000) };
+        Extras {
+            token_epoch: 7,
+            access_until: Timestamp::from_millis(1_000_000),
+            families: vec![family.clone(), token::Family { session: None, client_id: None, ..family }],
+            ended_families: vec![ended],
+        }
     }
 
     #[test]
@@ -148,7 +150,8 @@ mod tests {
     #[test]
     fn what_is_over_goes() {
         let mut extras = full();
-        assert!(!extras.expire(Timestamp::from_millis(extras.keep_until().millis() - 1)));
+        extras.expire(Timestamp::from_millis(extras.keep_until().millis() - 1));
+        assert!(!extras.is_empty());
         assert!(extras.expire(extras.keep_until()));
         assert!(extras.is_empty());
     }

@@ -12,6 +12,7 @@ use crate::{
     id::{SessionId, UserId, UserTag},
     session::{EndReason, Ended, PackedSession, SessionKind},
     time::Timestamp,
+    token::Denial,
 };
 
 /// A hand-off code that was given out.
@@ -91,6 +92,13 @@ impl UserAggregate {
         }
     }
 
+    /// Drops the extras of a deleted user, but for what keeps their access tokens denied.
+    pub(crate) fn forget_extras(&mut self) {
+        if let Some(extras) = &mut self.extras {
+            **extras = Extras { token_epoch: extras.token_epoch, access_until: extras.access_until, ..Extras::default() };
+        }
+    }
+
     /// Where a live session stands.
     #[must_use]
     pub fn position(&self, id: SessionId) -> Option<usize> {
@@ -162,6 +170,8 @@ pub struct Effects {
     pub erase_history: bool,
     /// Sessions that began.
     pub created: u64,
+    /// Access tokens that must not be believed any more.
+    pub denied: Vec<Denial>,
     /// What happened.
     pub events: Vec<Event>,
 }
@@ -242,6 +252,7 @@ impl Step<'_> {
         while let Some((position, reason)) = self.first_expired(now, slack) {
             self.end_at(position, reason);
         }
+        self.end_orphaned_families();
         if let Some(handoffs) = &mut self.user.handoffs {
             let before = handoffs.len();
             handoffs.retain(|handoff| now < handoff.expires_at.plus_ms(crate::bounds::AFTERLIFE_MS));

@@ -18,6 +18,7 @@ impl UserCommand for DisableUser {
         step.user.disabled = true;
         step.fx.changed = true;
         let revoked = step.end_all(&[], EndReason::UserDisabled);
+        step.raise_token_epoch();
         step.note(EventType::UserDisabled).count = Some(revoked);
         DisableOutcome { revoked }
     }
@@ -54,6 +55,7 @@ impl UserCommand for DeleteUser {
     fn apply(self, step: &mut Step<'_>) -> DeleteOutcome {
         let known = step.user.revision > 0;
         let revoked = step.end_all(&[], EndReason::UserDeleted);
+        step.raise_token_epoch();
         let had_account = step.user.account.take().is_some();
         step.fx.account_changed = had_account;
         step.fx.erase_history = known;
@@ -65,6 +67,7 @@ impl UserCommand for DeleteUser {
         step.user.user_id = None;
         step.user.disabled = false;
         step.user.handoffs = None;
+        step.user.forget_extras();
         step.user.created_total = 0;
         step.user.ended_total = 0;
         step.user.last_login_at = crate::time::Timestamp::ZERO;

@@ -70,6 +70,11 @@ impl Key {
         Self::of_home(home, "figures")
     }
 
+    /// Access tokens of the home's users that must not be believed.
+    pub(crate) fn denials(home: Home) -> Self {
+        Self::of_home(home, "denials")
+    }
+
     /// Written where replicas shall confirm what was written before.
     pub(crate) fn confirmed(home: Home) -> Self {
         Self::of_home(home, "confirmed")

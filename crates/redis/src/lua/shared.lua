@@ -10,6 +10,19 @@ local function append(key, first, last, bound, ttl)
   redis.call('PEXPIRE', key, ttl)
 end
 
+-- Keeps what is denied, from first to last each until when and what, and drops what is over. The key lives as long as the last of it.
+local function deny(key, first, last, now)
+  if first > last then
+    return
+  end
+  redis.call('ZADD', key, 'GT', unpack(ARGV, first, last))
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+  local latest = redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2]
+  if latest then
+    redis.call('PEXPIRE', key, latest - now)
+  end
+end
+
 -- Adds five arguments from first on to the figures of a home.
 local function count(key, first, ttl)
   local counted = false

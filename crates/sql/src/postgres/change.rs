@@ -3,13 +3,13 @@
 use super::{fault::Trouble, int, limit, number, tag, time};
 use sqlx::{PgPool, Row, postgres::PgRow};
 use std::time::Duration;
-use vestibule_core::{id::SessionId, record::Change, time::millis};
+use vestibule_core::{id::SessionId, record::Change, time::millis, token::Denial};
 
 /// Entries after `sequence`, in order. Entries of transactions that are still open may appear later, below those that are
 /// seen now.
 pub(super) async fn since(pool: &PgPool, sequence: u64, count: usize) -> Result<Vec<Change>, Trouble> {
     let rows = sqlx::query(
-        "SELECT sequence, tag, revision, at, ended_all, ended FROM vestibule_change_log
+        "SELECT sequence, tag, revision, at, ended_all, ended, denied FROM vestibule_change_log
          WHERE sequence > $1 ORDER BY sequence LIMIT $2",
     )
     .bind(int(sequence))
@@ -40,6 +40,7 @@ fn change(row: &PgRow) -> Result<Change, Trouble> {
     let (serials, []) = serials.as_chunks::<12>() else {
         return Err(Trouble::Unreadable("an entry of the change log"));
     };
+    let denied = Denial::unpack(row.try_get::<Option<&[u8]>, _>(6)?.unwrap_or_default());
     Ok(Change {
         sequence: number(row, 0)?,
         home: tag.home(),
@@ -47,6 +48,7 @@ fn change(row: &PgRow) -> Result<Change, Trouble> {
         revision: number(row, 2)?,
         ended: serials.iter().map(|serial| SessionId::from_parts(tag, *serial)).collect(),
         ended_all: row.try_get(4)?,
+        denied: denied.ok_or(Trouble::Unreadable("a denial in the change log"))?,
         at: time(row, 3)?,
     })
 }

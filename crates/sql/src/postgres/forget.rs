@@ -1,12 +1,12 @@
-//! Forgets what nobody will ask for any more: old ended sessions, old entries of the change log and aliases, users without anything.
+//! Forgets what nobody will ask for any more: old ended sessions, old entries of the change log, aliases and denials, users without anything.
 
-use super::{alias, fault::Trouble, int, limit, mark};
+use super::{alias, denial, fault::Trouble, int, limit, mark};
 use crate::bounds;
 use sqlx::{PgPool, Postgres, query::Query};
 use vestibule_core::time::Timestamp;
 
-/// Forgets at most `count` ended sessions, as many entries of the change log and as many aliases from before a time. Returns how many rows
-/// of these went.
+/// Forgets at most `count` ended sessions, as many entries of the change log, aliases and denials from before a time. Returns how
+/// many rows of these went.
 pub(super) async fn ended(pool: &PgPool, before: Timestamp, count: usize) -> Result<usize, Trouble> {
     // What ended under a mark is old only once it is settled.
     let mut connection = pool.acquire().await?;
@@ -25,7 +25,8 @@ pub(super) async fn ended(pool: &PgPool, before: Timestamp, count: usize) -> Res
          (SELECT sequence FROM (SELECT sequence, at FROM vestibule_change_log ORDER BY sequence LIMIT $2) AS oldest WHERE at < $1)",
     );
     let gone = run(pool, sessions, before, count).await? + run(pool, changes, before, count).await?;
-    Ok(gone + alias::forget(pool, before, count).await?)
+    let gone = gone + alias::forget(pool, before, count).await?;
+    Ok(gone + denial::forget(pool, before, count).await?)
 }
 
 async fn run(

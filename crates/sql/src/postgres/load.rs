@@ -44,8 +44,10 @@ async fn found(connection: &mut PgConnection, inputs: &[Input]) -> Result<(), Tr
         Input::Decide(requests) => Some(requests),
         Input::Touch(_) | Input::Append(_) => None,
     });
-    let begins =
-        |command: &Command| matches!(command, Command::CreateSession(_) | Command::DisableUser(_) | Command::Register(_));
+    let begins = |command: &Command| {
+        use Command::{CreateSession, DisableUser, IssueFamily, Register};
+        matches!(command, CreateSession(_) | DisableUser(_) | Register(_) | IssueFamily(_))
+    };
     let tags: BTreeSet<[u8; 12]> = requests
         .flatten()
         .filter(|request| begins(&request.command))

@@ -13,6 +13,7 @@ mod account;
 mod alias;
 mod change;
 mod connect;
+mod denial;
 mod deployment;
 mod event;
 mod fault;

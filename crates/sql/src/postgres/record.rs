@@ -1,6 +1,6 @@
 //! [`Record`] on Postgres.
 
-use super::{PostgresRecord, account, change, fault::Trouble, forget, number, session, user};
+use super::{PostgresRecord, account, change, denial, fault::Trouble, forget, number, session, user};
 use crate::batch::{Input, ReplyTo};
 use sqlx::PgPool;
 use std::{sync::atomic::Ordering, time::Duration};
@@ -13,6 +13,7 @@ use vestibule_core::{
     session::{PackedSession, TokenDigest, command::Touch},
     stats::Stats,
     time::Timestamp,
+    token::Denial,
 };
 
 impl PostgresRecord {
@@ -62,6 +63,10 @@ impl Record for PostgresRecord {
 
     fn changes_since(&self, sequence: u64, limit: usize) -> Answer<'_, Vec<Change>> {
         self.read(change::since(&self.pool, sequence, limit))
+    }
+
+    fn denials(&self, now: Timestamp) -> Answer<'_, Vec<Denial>> {
+        self.read(denial::at(&self.pool, now))
     }
 
     fn position(&self, younger_than: Option<Duration>) -> Answer<'_, u64> {

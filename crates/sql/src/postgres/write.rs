@@ -6,7 +6,7 @@ use crate::{
     handoff,
 };
 use sqlx::{PgConnection, Postgres, query::Query};
-use vestibule_core::{event::Event, id::UserId, record::Change, session::PackedSession};
+use vestibule_core::{event::Event, id::UserId, record::Change, session::PackedSession, token::Denial};
 
 type Arguments = sqlx::postgres::PgArguments;
 
@@ -32,14 +32,18 @@ const WRITE: &str = "WITH
   INSERT INTO vestibule_marks (user_row, epoch, at, reason)
   SELECT * FROM unnest($23::bigint[], $24::bigint[], $25::bigint[], $26::smallint[])),
  new_changes AS (
-  INSERT INTO vestibule_change_log (sequence, tag, revision, at, ended_all, ended)
-  SELECT * FROM unnest($27::bigint[], $28::bytea[], $29::bigint[], $30::bigint[], $31::boolean[], $32::bytea[])),
+  INSERT INTO vestibule_change_log (sequence, tag, revision, at, ended_all, ended, denied)
+  SELECT * FROM unnest($27::bigint[], $28::bytea[], $29::bigint[], $30::bigint[], $31::boolean[], $32::bytea[],
+   $33::bytea[])),
+ new_denials AS (
+  INSERT INTO vestibule_denials AS d (body, until) SELECT * FROM unnest($34::bytea[], $35::bigint[])
+  ON CONFLICT (body) DO UPDATE SET until = greatest(d.until, excluded.until)),
  new_events AS (
   INSERT INTO vestibule_events (id, tag, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count)
-  SELECT * FROM unnest($33::bytea[], $34::bytea[], $35::bigint[], $36::text[], $37::text[], $38::text[], $39::bytea[],
-   $40::text[], $41::text[], $42::text[], $43::text[], $44::bigint[]) ON CONFLICT (id) DO NOTHING)
- UPDATE vestibule_counters SET sessions = sessions + $46, users = users + $47, created_total = created_total + $48,
-  revoked_total = revoked_total + $49, expired_total = expired_total + $50 WHERE slot = $45";
+  SELECT * FROM unnest($36::bytea[], $37::bytea[], $38::bigint[], $39::text[], $40::text[], $41::text[], $42::bytea[],
+   $43::text[], $44::text[], $45::text[], $46::text[], $47::bigint[]) ON CONFLICT (id) DO NOTHING)
+ UPDATE vestibule_counters SET sessions = sessions + $49, users = users + $50, created_total = created_total + $51,
+  revoked_total = revoked_total + $52, expired_total = expired_total + $53 WHERE slot = $48";
 
 /// Writes a batch. `slot` is this writer's row of figures.
 pub(super) async fn batch(
@@ -59,6 +63,7 @@ pub(super) async fn batch(
     let query = bind_new_sessions(query, users);
     let query = bind_marks(query, users);
     let query = bind_changes(query, &journal.changes);
+    let query = bind_denials(query, &journal.denied);
     let query = bind_events(query, &journal.events);
     bind_figures(query, counters, slot).execute(connection).await?;
     Ok(())
@@ -67,7 +72,7 @@ pub(super) async fn batch(
 /// Events alone.
 pub(super) async fn events(connection: &mut PgConnection, events: &[Event]) -> Result<(), Trouble> {
     let nothing = Counters { sequence: 0, stats: load::figures_base(), ..Counters::default() };
-    let journal = Journal { changes: Vec::new(), events: events.to_vec() };
+    let journal = Journal { events: events.to_vec(), ..Journal::default() };
     batch(connection, &nothing, &[], &journal, 0).await
 }
 
@@ -171,6 +176,11 @@ fn bind_changes<'q>(query: Bound<'q>, changes: &[Change]) -> Bound<'q> {
         .bind(column(changes, |change| int(change.at.millis())))
         .bind(column(changes, |change| change.ended_all))
         .bind(column(changes, serials))
+        .bind(column(changes, |change| (!change.denied.is_empty()).then(|| Denial::pack(&change.denied))))
+}
+
+fn bind_denials<'q>(query: Bound<'q>, denials: &[Denial]) -> Bound<'q> {
+    query.bind(column(denials, Denial::to_bytes)).bind(column(denials, |denial| int(denial.until.millis())))
 }
 
 fn bind_events<'q>(query: Bound<'q>, events: &[Event]) -> Bound<'q> {

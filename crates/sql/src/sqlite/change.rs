@@ -7,11 +7,12 @@ use vestibule_core::{
     id::SessionId,
     record::Change,
     time::{Clock, millis},
+    token::Denial,
 };
 
 pub(super) fn append(transaction: &Transaction<'_>, changes: &[Change]) -> Result<(), Trouble> {
     let mut statement = transaction.prepare_cached(
-        "INSERT INTO change_log (sequence, tag, revision, at, ended_all, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO change_log (sequence, tag, revision, at, ended_all, ended, denied) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     for change in changes {
         let serials: Vec<u8> = change.ended.iter().flat_map(|id| *id.serial()).collect();
@@ -22,6 +23,7 @@ pub(super) fn append(transaction: &Transaction<'_>, changes: &[Change]) -> Resul
             int(change.at.millis()),
             change.ended_all,
             (!serials.is_empty()).then_some(serials),
+            (!change.denied.is_empty()).then(|| Denial::pack(&change.denied)),
         ])?;
     }
     Ok(())
@@ -30,7 +32,8 @@ pub(super) fn append(transaction: &Transaction<'_>, changes: &[Change]) -> Resul
 /// Entries after `sequence`, in order.
 pub(super) fn since(transaction: &Transaction<'_>, sequence: u64, count: usize) -> Result<Vec<Change>, Trouble> {
     let mut statement = transaction.prepare_cached(
-        "SELECT sequence, tag, revision, at, ended_all, ended FROM change_log WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
+        "SELECT sequence, tag, revision, at, ended_all, ended, denied FROM change_log
+         WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
     )?;
     let mut rows = statement.query(params![int(sequence), limit(count)])?;
     let mut changes = Vec::new();
@@ -59,6 +62,10 @@ fn change(row: &Row<'_>) -> Result<Change, Trouble> {
     let (serials, []) = serials.as_chunks::<12>() else {
         return Err(Trouble::Unreadable("an entry of the change log"));
     };
+    let denied = match row.get_ref(6)? {
+        ValueRef::Null => Vec::new(),
+        _ => Denial::unpack(blob(row, 6)?).ok_or(Trouble::Unreadable("a denial in the change log"))?,
+    };
     Ok(Change {
         sequence: number(row, 0)?,
         home: tag.home(),
@@ -66,6 +73,7 @@ fn change(row: &Row<'_>) -> Result<Change, Trouble> {
         revision: number(row, 2)?,
         ended: serials.iter().map(|serial| SessionId::from_parts(tag, *serial)).collect(),
         ended_all: row.get(4)?,
+        denied,
         at: time(row, 3)?,
     })
 }

@@ -1,19 +1,19 @@
-//! Forgets what nobody will ask for any more: old ended sessions, old entries of the change log and aliases, users without anything.
+//! Forgets what nobody will ask for any more: old ended sessions, old entries of the change log, aliases and denials, users without anything.
 
-use super::{alias, fault::Trouble, int, limit, writer::Writer};
+use super::{alias, denial, fault::Trouble, int, limit, writer::Writer};
 use crate::bounds;
 use rusqlite::{Transaction, params};
 use vestibule_core::{fault::Fault, time::Timestamp};
 
-/// Forgets at most `count` ended sessions, as many entries of the change log and as many aliases from before a time. Returns how many rows
-/// of these went.
+/// Forgets at most `count` ended sessions, as many entries of the change log, aliases and denials from before a time. Returns how
+/// many rows of these went.
 pub(super) fn ended(writer: &mut Writer, before: Timestamp, count: usize) -> Result<usize, Fault> {
     // What ended under a mark is old only once it is settled.
     writer.settle_all(1 + count / bounds::MARK_STEP);
     let after = writer.forget_users_after;
     let (gone, next) = writer.transact(|transaction, _| {
         let gone = sessions(transaction, before, count)? + changes(transaction, before, count)?;
-        let gone = gone + alias::forget(transaction, before, count)?;
+        let gone = gone + alias::forget(transaction, before, count)? + denial::forget(transaction, before, count)?;
         Ok((gone, users(transaction, after)?))
     })?;
     writer.forget_users_after = next;

@@ -4,6 +4,7 @@ mod account;
 mod alias;
 mod change;
 mod checkpoint;
+mod denial;
 mod deployment;
 mod event;
 mod fault;

@@ -1,6 +1,6 @@
 //! [`Record`] on SQLite.
 
-use super::{SqliteRecord, account, change, forget, load, session, user, writer::Job};
+use super::{SqliteRecord, account, change, denial, forget, load, session, user, writer::Job};
 use std::time::Duration;
 use vestibule_core::{
     Answer,
@@ -10,6 +10,7 @@ use vestibule_core::{
     session::{PackedSession, TokenDigest, command::Touch},
     stats::Stats,
     time::{Timestamp, millis},
+    token::Denial,
 };
 
 impl Record for SqliteRecord {
@@ -31,6 +32,10 @@ impl Record for SqliteRecord {
 
     fn changes_since(&self, sequence: u64, limit: usize) -> Answer<'_, Vec<Change>> {
         self.read(move |transaction| change::since(transaction, sequence, limit))
+    }
+
+    fn denials(&self, now: Timestamp) -> Answer<'_, Vec<Denial>> {
+        self.read(move |transaction| denial::at(transaction, now))
     }
 
     fn position(&self, younger_than: Option<Duration>) -> Answer<'_, u64> {

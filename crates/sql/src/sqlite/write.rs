@@ -1,6 +1,6 @@
 //! Writes what a batch decided: one prepared statement for each kind of row, run for all rows of the batch.
 
-use super::{account, change, event, fault::Trouble, int, user};
+use super::{account, change, denial, event, fault::Trouble, int, user};
 use crate::decide::{Counters, Held, Journal, without_payload};
 use rusqlite::{Transaction, named_params, params};
 use std::collections::HashMap;
@@ -26,6 +26,7 @@ pub(super) fn batch(
         marks(transaction, held)?;
     }
     change::append(transaction, &journal.changes)?;
+    denial::put(transaction, &journal.denied)?;
     event::append(transaction, counters, &mut known, journal.events)?;
     write_counters(transaction, counters)
 }
