@@ -63,7 +63,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     scene.close();
     scene.file().pragma_update(None, "user_version", 99).expect("written");
     let refused = SqliteRecord::open(scene.folder(), SqliteOptions::default()).expect_err("it is newer");
-    assert!(matches!(refused, OpenError::NewerSchema { found: 99, known: 3 }), "{refused:?}");
+    assert!(matches!(refused, OpenError::NewerSchema { found: 99, .. }), "{refused:?}");
     assert_eq!(scene.count("PRAGMA user_version"), 99);
     assert_eq!(scene.count("SELECT count(*) FROM sessions"), 1);
 }
