@@ -71,6 +71,12 @@ pub const MEMORY_ALIASES: usize = 1_000_000;
 pub const ALIAS_ENTRIES: usize = 65_536;
 /// Longest e-mail address in bytes (RFC 5321 4.5.3.1: 64 + 1 + 255 rounded by practice to 254).
 pub const EMAIL_BYTES: usize = 254;
+/// How long a token for a forgotten password is taken (OWASP ASVS 5.0 6.4.3 wants it short).
+pub const RESET_TTL: std::time::Duration = std::time::Duration::from_secs(10 * 60);
+/// How long a device on which somebody logged in counts as known.
+pub const KNOWN_DEVICE_TTL: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 60 * 60);
+/// Accounts, devices and addresses with failed logins that a process remembers.
+pub const THROTTLED_KEYS: usize = 65_536;
 /// Longest display name of an account, in bytes.
 pub const ACCOUNT_NAME_BYTES: usize = 256;
 /// Longest request id that is taken over from a caller, in bytes.

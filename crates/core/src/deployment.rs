@@ -33,17 +33,18 @@ impl Deployment {
 
     /// The tag of whoever holds an imported session without a user: the same for the same token.
     pub(crate) fn tag_of_digest(&self, digest: &TokenDigest) -> UserTag {
-        UserTag::from_bytes(self.of_digest(b"\0import tag", digest))
+        UserTag::from_bytes(self.pseudonym(b"\0import tag", digest.as_bytes()))
     }
 
     /// The serial of an imported session: the same for the same token.
     pub(crate) fn serial_of_digest(&self, digest: &TokenDigest) -> [u8; 12] {
-        self.of_digest(b"\0import serial", digest)
+        self.pseudonym(b"\0import serial", digest.as_bytes())
     }
 
-    /// A user id has no control characters, so no user's tag is ever made of such bytes.
-    fn of_digest(&self, purpose: &[u8], digest: &TokenDigest) -> [u8; 12] {
-        let mac = self.tags.sign(&[purpose, digest.as_bytes()]);
+    /// What stands for something that is not to be named where it is counted. A purpose begins with NUL: a user id has no
+    /// control characters, so no user's tag is ever made of such bytes.
+    pub(crate) fn pseudonym(&self, purpose: &[u8], name: &[u8]) -> [u8; 12] {
+        let mac = self.tags.sign(&[purpose, name]);
         let mut first = [0; 12];
         first.copy_from_slice(&mac[..12]);
         first

@@ -105,7 +105,8 @@ fn is_json_type(value: &str) -> bool {
         })
 }
 
-async fn collect(parts: &Parts, body: Body, max_bytes: usize) -> Result<Bytes, Problem> {
+/// The bytes of a body, within its bound.
+pub(crate) async fn collect(parts: &Parts, body: Body, max_bytes: usize) -> Result<Bytes, Problem> {
     let max_bytes = parts.extensions.get::<BodyLimit>().map_or(max_bytes, |limit| limit.0);
     let too_large = || Problem::new(ProblemCode::BodyTooLarge).with_detail(format!("the body may have {max_bytes} bytes"));
     let announced = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());

@@ -3,10 +3,9 @@
 //! A demand that is not understood is refused and never skipped: a typo in a proxy's configuration must not open what it
 //! was meant to close. Tokens in the query are refused before anything else, because queries end up in logs.
 
-use std::borrow::Cow;
-
 use crate::bounds::{REQUIRED_ROLE_BYTES, REQUIRED_ROLES};
 use crate::problem::{Problem, ProblemCode};
+use crate::urlencoded::{decode, pairs};
 
 /// Query names under which clients have been seen to send tokens.
 const TOKEN_NAMES: [&str; 4] = ["token", "session", "sid", "access_token"];
@@ -100,11 +99,6 @@ pub fn has_token(query: &str) -> bool {
     })
 }
 
-fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    let parts = query.split('&').filter(|part| !part.is_empty());
-    parts.map(|part| part.split_once('=').unwrap_or((part, "")))
-}
-
 fn count_roles(list: &str) -> Result<usize, RequirementsError> {
     let list = decode(list).ok_or(RequirementsError::InvalidRole)?;
     let is_role = |role: &str| (1..=REQUIRED_ROLE_BYTES).contains(&role.len());
@@ -112,27 +106,6 @@ fn count_roles(list: &str) -> Result<usize, RequirementsError> {
         return Err(RequirementsError::InvalidRole);
     }
     Ok(list.split(',').count())
-}
-
-/// Undoes percent-encoding and `+`; `None` for a broken escape or bytes that are not UTF-8.
-fn decode(text: &str) -> Option<Cow<'_, str>> {
-    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
-        return Some(Cow::Borrowed(text));
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => hex(bytes.next()?)? << 4 | hex(bytes.next()?)?,
-            other => other,
-        });
-    }
-    String::from_utf8(decoded).ok().map(Cow::Owned)
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]

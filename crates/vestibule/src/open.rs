@@ -2,7 +2,11 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use vestibule_core::{
-    account::{AccountStore, Accounts, service::AccountParts},
+    account::{
+        AccountStore, Accounts,
+        service::AccountParts,
+        throttle::{Budgets, LocalThrottle, LoginThrottle},
+    },
     alias::AliasStore,
     bus::Bus,
     deployment::{self, Deployment, DeploymentStore, KeepOutcome, OpenOutcome},
@@ -56,6 +60,8 @@ pub struct Options {
     pub password_policy: PasswordPolicy,
     /// How many passwords are hashed at once, and how many wait. Default: one for each core, 64 waiting.
     pub password_pool: PoolConfig,
+    /// How often somebody may be wrong about a password. Default: [`LocalThrottle`] with [`Budgets::default`].
+    pub login_throttle: Arc<dyn LoginThrottle>,
 }
 
 impl Options {
@@ -78,6 +84,7 @@ impl Options {
             legacy_until: None,
             password_policy: PasswordPolicy::default(),
             password_pool: PoolConfig::default(),
+            login_throttle: Arc::new(LocalThrottle::new(Budgets::default())),
         }
     }
 
@@ -236,6 +243,7 @@ impl Vestibule {
                 sessions: sessions.clone(),
                 pool: HashPool::new(Hasher::default(), options.password_pool)?,
                 policy: options.password_policy,
+                throttle: options.login_throttle,
             }))),
         };
         Ok(Self {

@@ -1,10 +1,10 @@
 //! Commands on accounts, and their rules.
 
-use super::Account;
+use super::{Account, Reset};
 use crate::{
     event::EventType,
     id::{SessionId, UserTag},
-    session::{EndReason, PackedSession, command::RotateSession, transition::rotated},
+    session::{EndReason, PackedSession, TokenDigest, command::RotateSession, transition::rotated},
     user::{Step, command::UserCommand},
 };
 
@@ -98,8 +98,7 @@ impl UserCommand for ChangePassword {
         let now = step.cx.now;
         match &mut step.user.account {
             Some(account) if account.password_hash == self.expected_hash => {
-                account.password_hash = self.new_hash;
-                account.password_changed_at = now;
+                account.replace_password(self.new_hash, now);
             }
             _ => return ChangePasswordOutcome::Raced,
         }
@@ -163,5 +162,98 @@ impl UserCommand for ReplaceHash {
             }
             _ => ReplaceHashOutcome::Raced,
         }
+    }
+}
+
+/// Remembers a token for a forgotten password. One given out before serves nobody any more.
+///
+/// Atomic with what else changes the account. A repeat is another token in the place of this one.
+#[derive(Debug, Clone)]
+pub struct OpenReset {
+    /// The user's tag.
+    pub tag: UserTag,
+    /// The token, and until when it is taken.
+    pub reset: Reset,
+}
+
+/// How [`OpenReset`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenResetOutcome {
+    /// It is remembered.
+    Opened,
+    /// The user has no account.
+    NoAccount,
+}
+
+impl UserCommand for OpenReset {
+    type Outcome = OpenResetOutcome;
+
+    fn tag(&self) -> UserTag {
+        self.tag
+    }
+
+    fn needs_account(&self) -> bool {
+        true
+    }
+
+    fn apply(self, step: &mut Step<'_>) -> OpenResetOutcome {
+        let Some(account) = &mut step.user.account else { return OpenResetOutcome::NoAccount };
+        account.reset = Some(self.reset);
+        step.fx.account_changed = true;
+        step.fx.changed = true;
+        step.note(EventType::UserResetIssued);
+        OpenResetOutcome::Opened
+    }
+}
+
+/// Uses a token for a forgotten password up: replaces the password and ends all sessions, in one step.
+///
+/// Of two that come with one token, one is too late. A repeat after a lost answer finds the token used.
+#[derive(Debug, Clone)]
+pub struct ResetPassword {
+    /// The user's tag.
+    pub tag: UserTag,
+    /// The token.
+    pub token: TokenDigest,
+    /// The hash of the new password.
+    pub new_hash: Box<str>,
+}
+
+/// How [`ResetPassword`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResetPasswordOutcome {
+    /// The password is replaced.
+    Done {
+        /// Sessions that ended.
+        revoked: u64,
+    },
+    /// The token is unknown, used or expired, or was followed by a newer one.
+    Invalid,
+}
+
+impl UserCommand for ResetPassword {
+    type Outcome = ResetPasswordOutcome;
+
+    fn tag(&self) -> UserTag {
+        self.tag
+    }
+
+    fn needs_account(&self) -> bool {
+        true
+    }
+
+    fn apply(self, step: &mut Step<'_>) -> ResetPasswordOutcome {
+        let now = step.cx.now;
+        match &mut step.user.account {
+            Some(account) if account.takes_reset(&self.token, now) => account.replace_password(self.new_hash, now),
+            _ => return ResetPasswordOutcome::Invalid,
+        }
+        step.fx.account_changed = true;
+        step.fx.changed = true;
+        let revoked = step.end_all(&[], EndReason::PasswordChanged);
+        let event = step.note(EventType::UserPasswordChanged);
+        event.reason = Some("reset".into());
+        event.count = Some(revoked);
+        ResetPasswordOutcome::Done { revoked }
     }
 }

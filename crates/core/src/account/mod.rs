@@ -4,12 +4,18 @@
 //! login and needs nothing of this.
 
 pub mod command;
+pub mod known_device;
 pub mod port;
+pub mod reset;
 pub mod service;
+pub mod step_up;
+pub mod throttle;
 
 use crate::{bounds, id::UserId, time::Timestamp};
 
+pub use known_device::KnownDeviceToken;
 pub use port::AccountStore;
+pub use reset::{Reset, ResetToken};
 pub use service::Accounts;
 
 /// A user's account.
@@ -27,6 +33,8 @@ pub struct Account {
     pub created_at: Timestamp,
     /// When the password last changed.
     pub password_changed_at: Timestamp,
+    /// The token that was given out last for a forgotten password, until it is used.
+    pub reset: Option<Reset>,
 }
 
 impl std::fmt::Debug for Account {

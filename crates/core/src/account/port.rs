@@ -19,4 +19,10 @@ pub trait AccountStore: Send + Sync {
 
     /// See [`ReplaceHash`]. A repeat is refused as raced.
     fn replace_hash(&self, cx: Context, command: ReplaceHash) -> Answer<'_, ReplaceHashOutcome>;
+
+    /// See [`OpenReset`]. A repeat replaces the token.
+    fn open_reset(&self, cx: Context, command: OpenReset) -> Answer<'_, OpenResetOutcome>;
+
+    /// See [`ResetPassword`]. A repeat is refused.
+    fn reset_password(&self, cx: Context, command: ResetPassword) -> Answer<'_, ResetPasswordOutcome>;
 }

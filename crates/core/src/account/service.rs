@@ -2,7 +2,11 @@
 //!
 //! Ending sessions, disabling and deleting are the session service's: they work for users without an account as well.
 
-use super::{Account, AccountStore, Email, command::*};
+use super::{
+    Account, AccountStore, Email, KnownDeviceToken,
+    command::*,
+    throttle::{Admission, Attempt, AttemptEnd, Budgets, LocalThrottle, LoginThrottle},
+};
 use crate::{
     bounds,
     event::{Event, EventType, Observer, Origin},
@@ -20,16 +24,19 @@ use crate::{
     user::Context,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// Accounts with addresses and passwords, over a record and a session service.
 pub struct Accounts {
-    store: Arc<dyn AccountStore>,
-    sessions: Arc<Sessions>,
-    pool: HashPool,
+    pub(super) store: Arc<dyn AccountStore>,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) pool: HashPool,
     policy: PasswordPolicy,
-    observer: Observer,
-    clock: Clock,
+    throttle: Arc<dyn LoginThrottle>,
+    /// Requests for a new password: see [`Accounts::request_reset`].
+    pub(super) resets: LocalThrottle,
+    pub(super) observer: Observer,
+    pub(super) clock: Clock,
 }
 
 impl fmt::Debug for Accounts {
@@ -71,6 +78,8 @@ pub struct Credentials {
     pub email: Option<Email>,
     /// Password.
     pub password: Password,
+    /// What the device kept of an earlier login, good or not: see [`super::known_device`].
+    pub known_device: Option<String>,
 }
 
 /// How [`Accounts::login`] ended.
@@ -82,6 +91,13 @@ pub enum Login {
         account: Account,
         /// The session with its secrets.
         issued: Box<Issued>,
+        /// What the device keeps, so that it counts as known at the next login.
+        known_device: KnownDeviceToken,
+    },
+    /// Too many failures, of this address or for what was typed as the account's. The password was not looked at.
+    Throttled {
+        /// When the next attempt may be made.
+        retry_after: Duration,
     },
     /// Unknown address, wrong password or disabled user: told apart by nothing, in nearly the same time.
     Refused,
@@ -114,8 +130,15 @@ pub enum PasswordChanged {
     Done {
         /// The session that asked, with a new token; `None` where it ended meanwhile.
         issued: Option<Box<Issued>>,
+        /// What the device keeps: no device of before is known any more.
+        known_device: KnownDeviceToken,
         /// Sessions that ended.
         revoked: u64,
+    },
+    /// Too many wrong passwords in this session or from this address.
+    Throttled {
+        /// When the next attempt may be made.
+        retry_after: Duration,
     },
     /// The current password is wrong, or was changed meanwhile.
     WrongPassword,
@@ -137,6 +160,35 @@ pub struct AccountParts {
     pub pool: HashPool,
     /// Which passwords may be used.
     pub policy: PasswordPolicy,
+    /// How often somebody may be wrong.
+    pub throttle: Arc<dyn LoginThrottle>,
+}
+
+/// A new password, once it was judged.
+pub(super) enum Judged {
+    /// It may be used; this is kept of it.
+    Hashed(Box<str>),
+    /// It may not.
+    Weak(Vec<PasswordReason>),
+    /// The hashing pool is full.
+    Overloaded,
+}
+
+/// A password that was said, once it was compared.
+pub(super) enum Proof {
+    /// It is the account's.
+    Right(Account),
+    /// It is not.
+    Wrong,
+    /// The user has no account.
+    NoAccount,
+    /// Too many wrong ones; it was not looked at.
+    Throttled {
+        /// When the next attempt may be made.
+        retry_after: Duration,
+    },
+    /// The hashing pool is full.
+    Overloaded,
 }
 
 macro_rules! done {
@@ -152,9 +204,10 @@ impl Accounts {
     /// A service.
     #[must_use]
     pub fn new(parts: AccountParts) -> Self {
-        let AccountParts { store, sessions, pool, policy } = parts;
+        let AccountParts { store, sessions, pool, policy, throttle } = parts;
         let (observer, clock) = (sessions.observer().clone(), sessions.clock().clone());
-        Self { store, sessions, pool, policy, observer, clock }
+        let resets = LocalThrottle::new(Budgets::RESETS);
+        Self { store, sessions, pool, policy, throttle, resets, observer, clock }
     }
 
     /// Makes an account. The password is judged, then hashed in the pool. One round trip.
@@ -181,6 +234,7 @@ impl Accounts {
             password_hash: hash.as_str().into(),
             created_at: now,
             password_changed_at: now,
+            reset: None,
         };
         origin.actor = Some(account.user_id.as_str().into());
         let command = Register { tag: self.sessions.tag(&account.user_id), account: account.clone() };
@@ -190,25 +244,39 @@ impl Accounts {
         })
     }
 
-    /// Logs a user in: `new` says what the session is like besides the user. A read, a verification in the pool that costs
-    /// the same for unknown users, and the creation of the session.
+    /// Logs a user in: `new` says what the session is like besides the user. A read, the throttle, a verification in the pool that
+    /// costs the same for unknown users, and the creation of the session.
     ///
     /// # Errors
     /// A fault of the record or the store.
     pub async fn login(&self, credentials: Credentials, new: NewSession, mut origin: Origin) -> Result<Login, Fault> {
+        let typed = self.subject(b"\0login", credentials.email.as_ref().map_or(b"", |email| email.as_str().as_bytes()));
         let account = match credentials.email {
             Some(email) => self.store.by_email(email).await?,
             None => None,
         };
+        let known = self.known_device(credentials.known_device.as_deref(), account.as_ref());
+        let attempt = Attempt { subject: known.unwrap_or(typed), address: origin.ip };
+        if let Admission::Throttled { retry_after } = self.throttle.admit(attempt, self.clock.now()).await? {
+            self.note_throttled(account.as_ref(), attempt, &origin);
+            return Ok(Login::Throttled { retry_after });
+        }
         let hash = account.as_ref().map(stored_hash).transpose()?;
-        let verified = done!(self.pool.verify_or_burn(&credentials.password, hash.as_ref()).await, Login::Overloaded);
+        let verified = match self.pool.verify_or_burn(&credentials.password, hash.as_ref()).await {
+            PoolOutcome::Done(verified) => verified,
+            PoolOutcome::Overloaded => {
+                self.throttle.settle(attempt, AttemptEnd::Undecided).await?;
+                return Ok(Login::Overloaded);
+            }
+        };
         let account = match account {
             Some(account) if verified.valid => account,
-            known => {
-                self.note_failure(known.as_ref(), "invalid_credentials", &origin);
+            unproved => {
+                self.note_failure(unproved.as_ref(), "invalid_credentials", &origin);
                 return Ok(Login::Refused);
             }
         };
+        self.throttle.settle(attempt, AttemptEnd::Succeeded).await?;
         origin.actor = Some(account.user_id.as_str().into());
         let new = NewSession { user_id: Some(account.user_id.clone()), amr: vec!["pwd".into()], login: true, ..new };
         match self.sessions.create(new, origin.clone()).await? {
@@ -216,7 +284,8 @@ impl Accounts {
                 if verified.needs_rehash {
                     self.strengthen(&account, &credentials.password, origin).await;
                 }
-                Ok(Login::LoggedIn { account, issued })
+                let known_device = self.introduce_device(issued.info.session.id.tag());
+                Ok(Login::LoggedIn { account, issued, known_device })
             }
             Creation::LimitReached { limit } => Ok(Login::LimitReached { limit }),
             Creation::Invalid(invalid) => Ok(Login::Invalid(invalid)),
@@ -246,23 +315,24 @@ impl Accounts {
         origin: Origin,
     ) -> Result<PasswordChanged, Fault> {
         let tag = session.id.tag();
-        let Some(account) = self.store.by_tag(tag).await? else { return Ok(PasswordChanged::NoAccount) };
-        let hash = stored_hash(&account)?;
-        if !done!(self.pool.verify(&change.current, &hash).await, PasswordChanged::Overloaded).valid {
-            return Ok(PasswordChanged::WrongPassword);
-        }
-        let context = ContextWords::new([account.email.as_str(), account.name.as_deref().unwrap_or_default()]);
-        let verdict = done!(self.pool.check(self.policy, &change.new, context).await, PasswordChanged::Overloaded);
-        if !verdict.accepted {
-            return Ok(PasswordChanged::Weak(verdict.reasons));
-        }
-        let new_hash = done!(self.pool.hash(&change.new).await, PasswordChanged::Overloaded);
+        let account = match self.prove(session, &change.current, &origin).await? {
+            Proof::Right(account) => account,
+            Proof::Wrong => return Ok(PasswordChanged::WrongPassword),
+            Proof::NoAccount => return Ok(PasswordChanged::NoAccount),
+            Proof::Throttled { retry_after } => return Ok(PasswordChanged::Throttled { retry_after }),
+            Proof::Overloaded => return Ok(PasswordChanged::Overloaded),
+        };
+        let new_hash = match self.judge_and_hash(&account, &change.new).await {
+            Judged::Hashed(hash) => hash,
+            Judged::Weak(reasons) => return Ok(PasswordChanged::Weak(reasons)),
+            Judged::Overloaded => return Ok(PasswordChanged::Overloaded),
+        };
         let (token, mut rotate) = self.sessions.rotation(session.id, None, None);
         rotate.overlap_ms = 0;
         let command = ChangePassword {
             tag,
             expected_hash: account.password_hash,
-            new_hash: new_hash.as_str().into(),
+            new_hash,
             current: Some(rotate),
             revoke_others: change.revoke_others,
         };
@@ -271,9 +341,59 @@ impl Accounts {
             ChangePasswordOutcome::Raced => Ok(PasswordChanged::WrongPassword),
             ChangePasswordOutcome::Changed { session, revoked } => {
                 let issued = session.map(|session| self.sessions.issue(token, &session).map(Box::new)).transpose()?;
-                Ok(PasswordChanged::Done { issued, revoked })
+                Ok(PasswordChanged::Done { issued, known_device: self.introduce_device(tag), revoked })
             }
         }
+    }
+
+    /// Asks the user of a session for their password again. Whoever found a session open has no more tries than at a login.
+    pub(super) async fn prove(&self, session: &Session, password: &Password, origin: &Origin) -> Result<Proof, Fault> {
+        let Some(account) = self.store.by_tag(session.id.tag()).await? else { return Ok(Proof::NoAccount) };
+        let attempt = Attempt { subject: self.subject(b"\0session", &session.id.to_bytes()), address: origin.ip };
+        if let Admission::Throttled { retry_after } = self.throttle.admit(attempt, self.clock.now()).await? {
+            self.note_throttled(Some(&account), attempt, origin);
+            return Ok(Proof::Throttled { retry_after });
+        }
+        let (proof, end) = match self.pool.verify(password, &stored_hash(&account)?).await {
+            PoolOutcome::Done(verified) if verified.valid => (Proof::Right(account), AttemptEnd::Succeeded),
+            PoolOutcome::Done(_) => {
+                self.note_failure(Some(&account), "wrong_password", origin);
+                return Ok(Proof::Wrong);
+            }
+            PoolOutcome::Overloaded => (Proof::Overloaded, AttemptEnd::Undecided),
+        };
+        self.throttle.settle(attempt, end).await?;
+        Ok(proof)
+    }
+
+    /// Judges a new password for an account and hashes it.
+    pub(super) async fn judge_and_hash(&self, account: &Account, new: &Password) -> Judged {
+        let context = ContextWords::new([account.email.as_str(), account.name.as_deref().unwrap_or_default()]);
+        match self.pool.check(self.policy, new, context).await {
+            PoolOutcome::Done(verdict) if verdict.accepted => {}
+            PoolOutcome::Done(verdict) => return Judged::Weak(verdict.reasons),
+            PoolOutcome::Overloaded => return Judged::Overloaded,
+        }
+        match self.pool.hash(new).await {
+            PoolOutcome::Done(hash) => Judged::Hashed(hash.as_str().into()),
+            PoolOutcome::Overloaded => Judged::Overloaded,
+        }
+    }
+
+    /// What stands for somebody where failures are counted.
+    pub(super) fn subject(&self, purpose: &[u8], name: &[u8]) -> [u8; 12] {
+        self.sessions.deployment().pseudonym(purpose, name)
+    }
+
+    /// The subject of a device that the owner of this account has used; `None` for a stranger's.
+    fn known_device(&self, token: Option<&str>, account: Option<&Account>) -> Option<[u8; 12]> {
+        let (token, account) = (KnownDeviceToken::parse(self.sessions.ring(), token?)?, account?);
+        let is_known = token.knows(account, self.sessions.tag(&account.user_id), self.clock.now());
+        is_known.then(|| self.subject(b"\0device", token.digest().as_bytes()))
+    }
+
+    fn introduce_device(&self, tag: UserTag) -> KnownDeviceToken {
+        KnownDeviceToken::issue(self.sessions.ring(), tag, self.clock.now())
     }
 
     /// Replaces a hash that is weaker than those made today. Failing to do so fails no login: the next one tries again.
@@ -286,14 +406,26 @@ impl Accounts {
         }
     }
 
-    /// Notes a failed login. Without an account nobody's name is on it: what was typed there may be a password.
     fn note_failure(&self, account: Option<&Account>, reason: &str, origin: &Origin) {
-        let mut event = Event::new(EventType::LoginFailed, self.clock.now(), origin).because(reason);
-        if let Some(account) = account {
-            event = event.of(self.sessions.tag(&account.user_id), Some(&account.user_id));
-        }
         metrics::counter!("vestibule_logins_failed_total").increment(1);
-        self.observer.note(event);
+        self.observer.note(self.failure(account, reason, origin));
+    }
+
+    /// One event a minute for each subject: whoever is throttled may go on asking.
+    fn note_throttled(&self, account: Option<&Account>, attempt: Attempt, origin: &Origin) {
+        metrics::counter!("vestibule_logins_throttled_total").increment(1);
+        let mut key = [0; 16];
+        key[..attempt.subject.len()].copy_from_slice(&attempt.subject);
+        self.observer.note_once(u128::from_be_bytes(key), self.failure(account, "throttled", origin));
+    }
+
+    /// A failed login. Without an account nobody's name is on it: what was typed there may be a password.
+    fn failure(&self, account: Option<&Account>, reason: &str, origin: &Origin) -> Event {
+        let event = Event::new(EventType::LoginFailed, self.clock.now(), origin).because(reason);
+        match account {
+            Some(account) => event.of(self.sessions.tag(&account.user_id), Some(&account.user_id)),
+            None => event,
+        }
     }
 }
 

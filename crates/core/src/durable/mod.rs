@@ -440,6 +440,14 @@ impl AccountStore for Durable {
     fn replace_hash(&self, cx: Context, command: ReplaceHash) -> Answer<'_, ReplaceHashOutcome> {
         self.run(cx, command)
     }
+
+    fn open_reset(&self, cx: Context, command: OpenReset) -> Answer<'_, OpenResetOutcome> {
+        self.run(cx, command)
+    }
+
+    fn reset_password(&self, cx: Context, command: ResetPassword) -> Answer<'_, ResetPasswordOutcome> {
+        self.run(cx, command)
+    }
 }
 
 impl TokenStore for Durable {

@@ -66,6 +66,10 @@ event_types! {
     UserDisabled = "user.disabled",
     /// A user changed their password.
     UserPasswordChanged = "user.password_changed",
+    /// Somebody asked for a new password in the place of a forgotten one; the backend may send a token.
+    UserResetRequested = "user.reset_requested",
+    /// A token for a forgotten password was given out.
+    UserResetIssued = "user.reset_issued",
     /// A user may have sessions again.
     AdminUserEnabled = "admin.user_enabled",
     /// A user and all that is kept of them was deleted.

@@ -1,4 +1,4 @@
-//! Secret bearer strings: the session token (`vs_`) and the hand-off code (`vh_`).
+//! Secret bearer strings: the session token (`vs_`), the hand-off code (`vh_`), and those of accounts.
 //!
 //! 60 bytes in base64url after a prefix, 83 characters in all:
 //!
@@ -101,7 +101,8 @@ impl<K: Kind> Token<K> {
         Self::assemble(ring, tag, crate::id::random())
     }
 
-    fn assemble(ring: &KeyRing, tag: UserTag, secret: [u8; 32]) -> Self {
+    /// A token with this secret.
+    pub(crate) fn assemble(ring: &KeyRing, tag: UserTag, secret: [u8; 32]) -> Self {
         let keys = ring.current();
         let mut bytes = [0; RAW];
         bytes[..UserTag::LEN].copy_from_slice(tag.as_bytes());
@@ -134,6 +135,10 @@ impl<K: Kind> Token<K> {
         let mut tag = [0; UserTag::LEN];
         tag.copy_from_slice(&self.bytes[..UserTag::LEN]);
         UserTag::from_bytes(tag)
+    }
+
+    pub(crate) fn secret(&self) -> &[u8; 32] {
+        self.bytes[SECRET].first_chunk().expect("the secret has 32 bytes")
     }
 
     /// What a store may hold.

@@ -140,6 +140,8 @@ commands! {
     IssueFamily(token::IssueFamily) -> token::IssueOutcome,
     Refresh(token::Refresh) -> token::RefreshOutcome,
     RevokeTokens(token::RevokeTokens) -> token::RevokeOutcome,
+    OpenReset(account::OpenReset) -> account::OpenResetOutcome,
+    ResetPassword(account::ResetPassword) -> account::ResetPasswordOutcome,
 }
 
 /// Ends all sessions of a user and refuses new ones until [`EnableUser`].

@@ -1,6 +1,7 @@
 //! The HTTP API: `/v1` and health on the management listener, probes on both.
 
 mod access;
+mod account;
 mod answer;
 mod auth;
 mod docs;
@@ -17,7 +18,7 @@ mod stats;
 mod user;
 pub(crate) mod waiting;
 
-pub(crate) use auth::Browser;
+pub(crate) use auth::{Browser, LoginPage};
 
 use access::authenticate;
 use answer::unavailable_to_browser;

@@ -2,7 +2,7 @@
 
 use axum::{
     http::{HeaderMap, HeaderValue, header},
-    response::{Html, IntoResponse as _, Response},
+    response::{Html, IntoResponse, Response},
 };
 
 /// Nothing but our own style sheet is loaded, nothing runs, nobody frames it (CSP level 3).
@@ -17,7 +17,7 @@ pub(super) fn page(html: String) -> Response {
 }
 
 /// A style sheet, which never changes while the server runs.
-pub(super) fn style(css: &'static str) -> Response {
+pub(super) fn style(css: impl IntoResponse) -> Response {
     let mut response = ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], css).into_response();
     guard(response.headers_mut());
     response

@@ -3,6 +3,7 @@
 use super::{
     Server, Shared,
     access::{By, SessionsRead, SessionsWrite, UsersRead, UsersWrite},
+    account,
     answer::{ok, unavailable},
     event,
     query::{Position, StrictQuery, UserPath, page_size},
@@ -35,6 +36,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
         .route("/users/{id}/events", get(event::of_user))
         .route("/users/{id}/disable", post(disable))
         .route("/users/{id}/enable", post(enable))
+        .route("/users/{id}/reset", post(account::open_reset))
 }
 
 #[derive(Deserialize)]

@@ -42,6 +42,14 @@ pub(super) enum Command {
         /// The user
         id: String,
     },
+    /// Make a single-use token with which a user replaces a forgotten password; whoever sends it makes sure who gets it
+    Reset {
+        /// The user
+        id: String,
+        /// How long it is taken, at most and by default 10m
+        #[arg(long)]
+        ttl: Option<String>,
+    },
     /// Delete a user with all that is held about them
     Delete(Change),
     /// Figures of a user: live and past sessions, last login
@@ -85,6 +93,10 @@ impl Command {
             }
             Self::Enable { id } => {
                 output.done(&client.post(&format!("{}/enable", user(&id)), &json!({}))?, &format!("enabled {id}"))
+            }
+            Self::Reset { id, ttl } => {
+                let answer = client.post(&format!("{}/reset", user(&id)), &json!({"ttl": ttl}))?;
+                output.object(&answer, &answer)
             }
             Self::Delete(change) if change.dry_run => would(client, &change.id, "be deleted", output),
             Self::Delete(Change { id, .. }) => output.done(&client.delete(&user(&id))?, &format!("deleted {id}")),

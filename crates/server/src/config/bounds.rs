@@ -53,3 +53,5 @@ pub(crate) const TOUCHES: RangeInclusive<u64> = 1..=1_000_000_000;
 pub(crate) const LIMIT_COUNT: RangeInclusive<u64> = 1..=1_000_000_000;
 /// `factor` of a penalty.
 pub(crate) const PENALTY_FACTOR: RangeInclusive<u64> = 1..=1_000;
+/// Longest style sheet of an operator, in bytes.
+pub(crate) const CSS_BYTES: u64 = 64 * KIB;

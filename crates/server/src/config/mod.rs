@@ -12,6 +12,7 @@ mod bounds;
 mod cache;
 mod layers;
 mod limit;
+mod login;
 mod reader;
 mod record;
 mod report;
@@ -27,6 +28,7 @@ mod tests;
 
 pub(crate) use cache::CacheType;
 pub(crate) use limit::LimitRule;
+pub(crate) use login::LoginPage;
 pub(crate) use record::Record;
 pub(crate) use report::{CheckReport, ConfigError, Problem};
 pub(crate) use secret::SecretText;
@@ -39,7 +41,7 @@ use reader::Reader;
 use secret::Strictness;
 use sections::Listeners;
 use std::{collections::BTreeMap, io::Read as _, path::Path, path::PathBuf};
-use vestibule::session::Policies;
+use vestibule::{account::throttle::Budgets, session::Policies};
 
 /// The default configuration file: every setting with its default, and a comment.
 pub(crate) const DEFAULT_FILE: &str = include_str!("default.toml");
@@ -109,6 +111,10 @@ pub(crate) struct Config {
     pub(crate) devices: Devices,
     /// Passwords.
     pub(crate) passwords: Passwords,
+    /// The page of built-in accounts.
+    pub(crate) login_page: LoginPage,
+    /// How often a password may be wrong.
+    pub(crate) login_throttle: Budgets,
     /// Access and refresh tokens.
     #[allow(dead_code, reason = "judged already, read by the token capability")]
     pub(crate) tokens: Tokens,
@@ -160,6 +166,8 @@ impl Config {
             sessions,
             devices: Devices::read(reader),
             passwords: Passwords::read(reader),
+            login_page: LoginPage::read(reader),
+            login_throttle: login::throttle(reader),
             tokens: Tokens::read(reader),
             limits: limit::read(reader),
             cache: cache::read(reader),

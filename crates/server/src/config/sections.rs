@@ -175,6 +175,13 @@ impl Cookie {
         }
         Self { config, exposure }
     }
+
+    /// The cookie by which a device is known again: beside the session cookie, and longer with the browser than any session.
+    /// Its name has nothing of the other's, which scripts look for in a jar of cookies.
+    pub(crate) fn known_device(&self) -> CookieConfig {
+        let name = if self.config.secure { "__Host-known-device" } else { "known-device" };
+        CookieConfig { name: name.to_owned(), persistent: true, ..self.config.clone() }
+    }
 }
 
 /// `[events]`: what is remembered of what happened.

@@ -5,12 +5,14 @@ use crate::{
     api::{health::Missing, waiting::Waiting},
     config::{Config, Mode, Record, secret},
 };
+use std::sync::Arc;
 use tokio::{
     pin,
     time::{sleep, timeout},
 };
 use vestibule::{
     OpenError, Options, Vestibule,
+    account::throttle::LocalThrottle,
     fault::Fault,
     password::PasswordPolicy,
     secret::{KeyRing, Secret},
@@ -78,6 +80,7 @@ fn options(config: &Config) -> Result<Options, Refusal> {
     options.legacy_until = config.import.legacy_until;
     options.password_policy = PasswordPolicy::new(config.passwords.profile, config.passwords.min_length)?;
     options.password_pool.queue = config.passwords.queue;
+    options.login_throttle = Arc::new(LocalThrottle::new(config.login_throttle));
     if let Some(workers) = config.passwords.workers {
         options.password_pool.workers = workers;
     }

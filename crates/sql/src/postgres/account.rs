@@ -1,14 +1,15 @@
 //! Accounts.
 
-use super::{fault::Trouble, int, time};
+use super::{array, fault::Trouble, int, time};
 use crate::{
     batch::{Loaded, Wanted},
     decide::Held,
 };
 use sqlx::{PgConnection, PgPool, Row, postgres::PgRow};
 use vestibule_core::{
-    account::{Account, Email},
+    account::{Account, Email, Reset},
     id::{UserId, UserTag},
+    session::TokenDigest,
 };
 
 /// The first half of the advisory locks under which addresses are claimed.
@@ -23,7 +24,15 @@ fn account(row: &PgRow) -> Result<Account, Trouble> {
         password_hash: row.try_get::<String, _>(3)?.into(),
         created_at: time(row, 4)?,
         password_changed_at: time(row, 5)?,
+        reset: reset(row)?,
     })
+}
+
+fn reset(row: &PgRow) -> Result<Option<Reset>, Trouble> {
+    if row.try_get::<Option<&[u8]>, _>(6)?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Reset { digest: TokenDigest::from_bytes(array(row, 6)?), expires_at: time(row, 7)? }))
 }
 
 /// Accounts of users whose commands need them, and addresses that are taken. Who claims an address holds it locked until the
@@ -49,14 +58,14 @@ pub(super) async fn load(connection: &mut PgConnection, wanted: &Wanted, loaded:
         return Ok(());
     }
     let found = sqlx::query(
-        "SELECT user_id, email, name, password_hash, created_at, password_changed_at, user_row FROM vestibule_accounts
-         WHERE user_row = ANY($1)",
+        "SELECT user_id, email, name, password_hash, created_at, password_changed_at, reset_digest, reset_expires_at, user_row
+         FROM vestibule_accounts WHERE user_row = ANY($1)",
     )
     .bind(rows)
     .fetch_all(connection)
     .await?;
     for row in &found {
-        let user_row: i64 = row.try_get(6)?;
+        let user_row: i64 = row.try_get(8)?;
         let account = account(row)?;
         if let Some(held) = loaded.held.iter_mut().find(|held| held.row == Some(user_row)) {
             held.user.account = Some(Box::new(account));
@@ -82,11 +91,13 @@ pub(super) async fn write(connection: &mut PgConnection, users: &[Held]) -> Resu
 
 async fn put(connection: &mut PgConnection, row: i64, account: &Account) -> Result<(), Trouble> {
     sqlx::query(
-        "INSERT INTO vestibule_accounts (user_row, email, user_id, name, password_hash, created_at, password_changed_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+        "INSERT INTO vestibule_accounts
+         (user_row, email, user_id, name, password_hash, created_at, password_changed_at, reset_digest, reset_expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT (user_row) DO UPDATE SET email = excluded.email, user_id = excluded.user_id, name = excluded.name,
          password_hash = excluded.password_hash, created_at = excluded.created_at,
-         password_changed_at = excluded.password_changed_at",
+         password_changed_at = excluded.password_changed_at, reset_digest = excluded.reset_digest,
+         reset_expires_at = excluded.reset_expires_at",
     )
     .bind(row)
     .bind(account.email.as_str())
@@ -95,6 +106,8 @@ async fn put(connection: &mut PgConnection, row: i64, account: &Account) -> Resu
     .bind(&*account.password_hash)
     .bind(int(account.created_at.millis()))
     .bind(int(account.password_changed_at.millis()))
+    .bind(account.reset.as_ref().map(|reset| &reset.digest.as_bytes()[..]))
+    .bind(account.reset.map(|reset| int(reset.expires_at.millis())))
     .execute(connection)
     .await?;
     Ok(())
@@ -102,8 +115,8 @@ async fn put(connection: &mut PgConnection, row: i64, account: &Account) -> Resu
 
 pub(super) async fn by_tag(pool: &PgPool, tag: UserTag) -> Result<Option<Account>, Trouble> {
     let row = sqlx::query(
-        "SELECT a.user_id, a.email, a.name, a.password_hash, a.created_at, a.password_changed_at
-         FROM vestibule_accounts AS a JOIN vestibule_users AS u ON u.id = a.user_row WHERE u.tag = $1",
+        "SELECT a.user_id, a.email, a.name, a.password_hash, a.created_at, a.password_changed_at, a.reset_digest,
+         a.reset_expires_at FROM vestibule_accounts AS a JOIN vestibule_users AS u ON u.id = a.user_row WHERE u.tag = $1",
     )
     .bind(&tag.as_bytes()[..])
     .fetch_optional(pool)
@@ -113,7 +126,8 @@ pub(super) async fn by_tag(pool: &PgPool, tag: UserTag) -> Result<Option<Account
 
 pub(super) async fn by_email(pool: &PgPool, email: &Email) -> Result<Option<Account>, Trouble> {
     let row = sqlx::query(
-        "SELECT user_id, email, name, password_hash, created_at, password_changed_at FROM vestibule_accounts WHERE email = $1",
+        "SELECT user_id, email, name, password_hash, created_at, password_changed_at, reset_digest, reset_expires_at
+         FROM vestibule_accounts WHERE email = $1",
     )
     .bind(email.as_str())
     .fetch_optional(pool)

@@ -1,13 +1,15 @@
 //! Accounts.
 
-use super::{fault::Trouble, int, time};
-use rusqlite::{Row, Transaction, params};
+use super::{array, fault::Trouble, int, time};
+use rusqlite::{Row, Transaction, params, types::ValueRef};
 use vestibule_core::{
-    account::{Account, Email},
+    account::{Account, Email, Reset},
     id::{UserId, UserTag},
+    session::TokenDigest,
 };
 
-const COLUMNS: &str = "a.user_id, a.email, a.name, a.password_hash, a.created_at, a.password_changed_at FROM accounts AS a";
+const COLUMNS: &str = "a.user_id, a.email, a.name, a.password_hash, a.created_at, a.password_changed_at, a.reset_digest,
+     a.reset_expires_at FROM accounts AS a";
 
 fn account(row: &Row<'_>) -> Result<Account, Trouble> {
     let (user_id, email): (String, String) = (row.get(0)?, row.get(1)?);
@@ -18,7 +20,15 @@ fn account(row: &Row<'_>) -> Result<Account, Trouble> {
         password_hash: row.get::<_, String>(3)?.into(),
         created_at: time(row, 4)?,
         password_changed_at: time(row, 5)?,
+        reset: reset(row)?,
     })
+}
+
+fn reset(row: &Row<'_>) -> Result<Option<Reset>, Trouble> {
+    if matches!(row.get_ref(6)?, ValueRef::Null) {
+        return Ok(None);
+    }
+    Ok(Some(Reset { digest: TokenDigest::from_bytes(array(row, 6)?), expires_at: time(row, 7)? }))
 }
 
 pub(super) fn of_user(transaction: &Transaction<'_>, user: i64) -> Result<Option<Account>, Trouble> {
@@ -47,11 +57,13 @@ pub(super) fn exists(transaction: &Transaction<'_>, address: &str) -> Result<boo
 
 pub(super) fn put(transaction: &Transaction<'_>, user: i64, account: &Account) -> Result<(), Trouble> {
     let mut statement = transaction.prepare_cached(
-        "INSERT INTO accounts (user, email, user_id, name, password_hash, created_at, password_changed_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        "INSERT INTO accounts
+         (user, email, user_id, name, password_hash, created_at, password_changed_at, reset_digest, reset_expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT (user) DO UPDATE SET email = excluded.email, user_id = excluded.user_id, name = excluded.name,
          password_hash = excluded.password_hash, created_at = excluded.created_at,
-         password_changed_at = excluded.password_changed_at",
+         password_changed_at = excluded.password_changed_at, reset_digest = excluded.reset_digest,
+         reset_expires_at = excluded.reset_expires_at",
     )?;
     statement.execute(params![
         user,
@@ -61,6 +73,8 @@ pub(super) fn put(transaction: &Transaction<'_>, user: i64, account: &Account) -
         &*account.password_hash,
         int(account.created_at.millis()),
         int(account.password_changed_at.millis()),
+        account.reset.as_ref().map(|reset| reset.digest.as_bytes()),
+        account.reset.map(|reset| int(reset.expires_at.millis())),
     ])?;
     Ok(())
 }

@@ -169,6 +169,7 @@ pub(crate) fn register(tag: UserTag, email: &str) -> Register {
         password_hash: "$argon2id$test".into(),
         created_at: START,
         password_changed_at: START,
+        reset: None,
     };
     Register { tag, account }
 }

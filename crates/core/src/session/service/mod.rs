@@ -154,6 +154,11 @@ impl Sessions {
         self.deployment.tag(user)
     }
 
+    /// The deployment that the store belongs to.
+    pub(crate) fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+
     /// The CSRF token of a session as it is now.
     #[must_use]
     pub fn csrf_token(&self, session: &Session) -> String {

@@ -1,26 +1,31 @@
 //! Accounts: register, log in, log out, who am I, change the password.
 
-use super::{Visit, body_of, forgetting, private, with_cookie};
-use crate::api::{Server, Shared, unavailable_to_browser};
+use super::{Visit, body_of, forgetting, page, private, with_cookie, with_known_device};
+use crate::api::{Server, Shared, account::accounts, unavailable_to_browser};
 use axum::{
-    extract::State,
+    extract::{FromRequest as _, Request, State},
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::time::Duration;
 use vestibule::{
     account::{
-        Account, Accounts, Email,
+        Account, Email, KnownDeviceToken,
         service::{Credentials, Login, NewAccount, PasswordChange, PasswordChanged, Registration},
     },
     http::{
+        form::Form,
         json::StrictJson,
         problem::{Problem, ProblemCode},
     },
     id::UserId,
     password::{Password, PasswordReason},
-    session::{EndReason, service::create::NewSession},
+    session::{
+        EndReason,
+        service::{Issued, create::NewSession},
+    },
     time::Timestamp,
 };
 
@@ -44,11 +49,7 @@ impl From<Account> for UserBody {
     }
 }
 
-fn accounts(server: &Server) -> Result<&Accounts, Problem> {
-    server.vestibule.accounts.as_deref().ok_or_else(|| Problem::new(ProblemCode::RecordRequired))
-}
-
-fn weak(field: &'static str, reasons: &[PasswordReason]) -> Problem {
+pub(super) fn weak(field: &'static str, reasons: &[PasswordReason]) -> Problem {
     let reasons: Vec<_> = reasons.iter().map(|reason| reason.as_str()).collect();
     Problem::new(ProblemCode::WeakPassword).with_field(field).with_reasons(reasons)
 }
@@ -87,19 +88,43 @@ pub(super) async fn register(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LoginBody {
-    email: String,
-    password: Password,
+    pub(super) email: String,
+    pub(super) password: Password,
     #[serde(default)]
-    remember: bool,
+    pub(super) remember: bool,
 }
 
-pub(super) async fn login(
-    State(server): Shared,
-    visit: Visit,
-    StrictJson(body): StrictJson<LoginBody>,
-) -> Result<Response, Problem> {
-    let accounts = accounts(&server)?;
-    let credentials = Credentials { email: Email::new(&body.email).ok(), password: body.password };
+/// What a login hands out.
+pub(super) struct LoggedIn {
+    account: Account,
+    pub(super) issued: Box<Issued>,
+    pub(super) known_device: KnownDeviceToken,
+}
+
+impl LoggedIn {
+    /// Gives the answer its cookies.
+    pub(super) fn hand_out(&self, response: Response, server: &Server) -> Result<Response, Problem> {
+        with_known_device(with_cookie(response, &self.issued, server)?, &self.known_device, server)
+    }
+}
+
+/// Logs in by JSON; a form is the page's.
+pub(super) async fn login(State(server): Shared, visit: Visit, request: Request) -> Result<Response, Problem> {
+    if Form::is_sent_with(request.headers()) {
+        return page::log_in(&server, &visit, request).await;
+    }
+    let StrictJson(body) = StrictJson::<LoginBody>::from_request(request, &server).await?;
+    let logged_in = log_in(&server, &visit, body).await?;
+    let session = body_of(&server, logged_in.issued.info.session.clone())?;
+    let user = UserBody::from(logged_in.account.clone());
+    let body = json!({"user": user, "session": session, "csrf_token": logged_in.issued.csrf_token});
+    logged_in.hand_out(private(StatusCode::OK, body), &server)
+}
+
+/// Logs in, however address and password came.
+pub(super) async fn log_in(server: &Server, visit: &Visit, body: LoginBody) -> Result<LoggedIn, Problem> {
+    let known_device = visit.known_device.clone();
+    let credentials = Credentials { email: Email::new(&body.email).ok(), password: body.password, known_device };
     let new = NewSession {
         remember: body.remember,
         ip: visit.ip,
@@ -107,17 +132,20 @@ pub(super) async fn login(
         replace_token: visit.token.clone(),
         ..NewSession::default()
     };
-    match accounts.login(credentials, new, visit.origin(None)).await.map_err(|fault| unavailable_to_browser(&fault))? {
-        Login::LoggedIn { account, issued } => {
-            let session = body_of(&server, issued.info.session.clone())?;
-            let body = json!({"user": UserBody::from(account), "session": session, "csrf_token": issued.csrf_token});
-            with_cookie(private(StatusCode::OK, body), &issued, &server)
-        }
+    let login = accounts(server)?.login(credentials, new, visit.origin(None)).await;
+    match login.map_err(|fault| unavailable_to_browser(&fault))? {
+        Login::LoggedIn { account, issued, known_device } => Ok(LoggedIn { account, issued, known_device }),
+        Login::Throttled { retry_after } => Err(throttled(retry_after)),
         Login::Refused => Err(Problem::new(ProblemCode::InvalidCredentials)),
         Login::LimitReached { .. } => Err(Problem::new(ProblemCode::SessionLimit)),
         Login::Invalid(refused) => Err(invalid(refused)),
         Login::Overloaded => Err(Problem::new(ProblemCode::Overloaded)),
     }
+}
+
+/// Too many wrong passwords; whole seconds, of which the last must be over.
+pub(super) fn throttled(retry_after: Duration) -> Problem {
+    Problem::rate_limited(retry_after.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX))
 }
 
 pub(super) async fn logout(State(server): Shared, visit: Visit) -> Result<Response, Problem> {
@@ -174,13 +202,15 @@ pub(super) async fn change_password(
     let change = PasswordChange { current, new: body.new_password, revoke_others: true };
     let origin = visit.origin(Some(&session));
     match accounts.change_password(&session, change, origin).await.map_err(|fault| unavailable_to_browser(&fault))? {
-        PasswordChanged::Done { issued: Some(issued), revoked } => {
+        PasswordChanged::Done { issued: Some(issued), known_device, revoked } => {
             let body = json!({"csrf_token": issued.csrf_token, "revoked": revoked});
-            with_cookie(private(StatusCode::OK, body), &issued, &server)
+            let response = with_cookie(private(StatusCode::OK, body), &issued, &server)?;
+            with_known_device(response, &known_device, &server)
         }
-        PasswordChanged::Done { issued: None, revoked } => {
+        PasswordChanged::Done { issued: None, revoked, .. } => {
             Ok(forgetting(private(StatusCode::OK, json!({"csrf_token": null, "revoked": revoked})), &server))
         }
+        PasswordChanged::Throttled { retry_after } => Err(throttled(retry_after)),
         PasswordChanged::WrongPassword => Err(Problem::new(ProblemCode::WrongPassword)),
         PasswordChanged::Weak(reasons) => Err(weak("new_password", &reasons)),
         PasswordChanged::NoAccount => Err(Problem::new(ProblemCode::UserMissing)),

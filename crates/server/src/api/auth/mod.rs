@@ -6,6 +6,11 @@
 mod account;
 pub(super) mod cors;
 mod own;
+mod page;
+mod reset;
+mod step_up;
+
+pub(crate) use page::LoginPage;
 
 use super::{Server, unavailable_to_browser};
 use axum::{
@@ -22,6 +27,8 @@ use std::{
     time::Duration,
 };
 use vestibule::{
+    account::KnownDeviceToken,
+    bounds::KNOWN_DEVICE_TTL,
     event::Origin,
     http::{
         client_address::TrustedProxies,
@@ -43,10 +50,13 @@ use vestibule::{
 pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/auth/register", post(account::register))
-        .route("/auth/login", post(account::login))
+        .route("/auth/login", get(page::show).post(account::login))
+        .route("/auth/login/style.css", get(page::style))
         .route("/auth/logout", post(account::logout))
         .route("/auth/me", get(account::me))
         .route("/auth/password", post(account::change_password))
+        .route("/auth/reset", post(reset::reset))
+        .route("/auth/step-up", post(step_up::step_up))
         .route("/auth/sessions", get(own::list).delete(own::end_all))
         .route("/auth/sessions/{id}", axum::routing::delete(own::end))
 }
@@ -55,6 +65,10 @@ pub(super) fn routes() -> Router<Arc<Server>> {
 pub(crate) struct Browser {
     /// The session cookie.
     pub(crate) cookie: SessionCookie,
+    /// The cookie that makes a device known.
+    pub(crate) known_device: SessionCookie,
+    /// The login page.
+    pub(crate) login_page: LoginPage,
     /// Proxies whose word on the client is taken.
     pub(crate) trusted: TrustedProxies,
     /// Origins beside our own.
@@ -68,6 +82,7 @@ pub(super) struct Visit {
     method: Method,
     token: Option<String>,
     csrf_token: Option<String>,
+    known_device: Option<String>,
     ip: Option<IpAddr>,
     user_agent: Option<String>,
     request_id: Option<Box<str>>,
@@ -96,6 +111,7 @@ impl FromRequestParts<Arc<Server>> for Visit {
             method: parts.method.clone(),
             token: cookie.map(ToOwned::to_owned),
             csrf_token,
+            known_device: browser.known_device.read(&parts.headers).value().map(ToOwned::to_owned),
             ip,
             user_agent: text(&parts.headers, header::USER_AGENT).map(ToOwned::to_owned),
             request_id: parts.extensions.get::<super::RequestId>().map(|id| id.0.clone()),
@@ -178,6 +194,13 @@ fn with_cookie(mut response: Response, issued: &Issued, server: &Server) -> Resu
     let cookie =
         server.browser.cookie.set_header(&issued.token.expose(), age).map_err(|_| Problem::new(ProblemCode::Internal))?;
     response.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// An answer that also leaves with the device that it is known.
+fn with_known_device(mut response: Response, token: &KnownDeviceToken, server: &Server) -> Result<Response, Problem> {
+    let cookie = server.browser.known_device.set_header(&token.expose(), KNOWN_DEVICE_TTL);
+    response.headers_mut().append(header::SET_COOKIE, cookie.map_err(|_| Problem::new(ProblemCode::Internal))?);
     Ok(response)
 }
 

@@ -210,6 +210,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         (200, "{revoked}"),
     ),
     Operation::new("post", "/v1/users/{id}/enable", USERS_WRITE, "Allow a user sessions again", (200, "{was_disabled}")),
+    Operation::new(
+        "post",
+        "/v1/users/{id}/reset",
+        USERS_WRITE,
+        "Make a single-use token for a forgotten password, for the backend to send",
+        (201, "{token, expires_at}"),
+    )
+    .takes(&[("ttl?", "duration")]),
     Operation::new("delete", "/v1/users/{id}", USERS_WRITE, "Erase a user", (200, "{revoked, had_account}")),
     Operation::new("get", "/v1/keys", Guard::Key("keys:read"), "List management keys", (200, "{keys}")),
     Operation::new(
@@ -229,12 +237,36 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ("password", "string"),
         ("name?", "string"),
     ]),
-    Operation::new("post", "/auth/login", Guard::Open, "Log in; sets the cookie", (200, "{user, session, csrf_token}"))
-        .takes(&[("email", "string"), ("password", "string"), ("remember?", "boolean")]),
+    Operation::new("get", "/auth/login", Guard::Open, "A page to log in on", (200, "")).asks(&["return_to"]),
+    Operation::new("get", "/auth/login/style.css", Guard::Open, "The style of that page", (200, "")),
+    Operation::new(
+        "post",
+        "/auth/login",
+        Guard::Open,
+        "Log in; sets the cookie. The page sends a form",
+        (200, "{user, session, csrf_token}"),
+    )
+    .takes(&[("email", "string"), ("password", "string"), ("remember?", "boolean")]),
     Operation::new("post", "/auth/logout", Guard::Cookie, "Log out; clears the cookie", (204, "")),
     Operation::new("get", "/auth/me", Guard::Cookie, "Who is logged in", (200, "{user, session, csrf_token}")),
     Operation::new("post", "/auth/password", Guard::Cookie, "Change the password", (200, "{csrf_token}"))
         .takes(&[("current_password", "string"), ("new_password", "string")]),
+    Operation::new(
+        "post",
+        "/auth/reset",
+        Guard::Open,
+        "Ask for a new password by `email` (202), or set it by `token` and `new_password`",
+        (204, ""),
+    )
+    .takes(&[("email?", "string"), ("token?", "string"), ("new_password?", "string")]),
+    Operation::new(
+        "post",
+        "/auth/step-up",
+        Guard::Cookie,
+        "Say the password again, for what needs a recent proof of identity",
+        (200, "{csrf_token, session}"),
+    )
+    .takes(&[("password", "string")]),
     Operation::new("get", "/auth/sessions", Guard::Cookie, "List one's own sessions", (200, "{sessions}")),
     Operation::new("delete", "/auth/sessions", Guard::Cookie, "End one's own sessions", (200, "{revoked}")).asks(&["except"]),
     Operation::new("delete", "/auth/sessions/{id}", Guard::Cookie, "End one of one's own sessions", (204, "")),

@@ -70,9 +70,14 @@ fn bad_input_is_told_by_code_and_field() {
 #[test]
 fn another_type_of_content_is_refused() {
     let server = Server::start(ServerOptions::default());
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
-        let request = post("/auth/login").header("Content-Type", kind).body(b"email=a&password=b");
-        assert_eq!(request.send(&server.public).expect(415).code(), "unsupported_media_type", "{kind}");
+    for (path, kind) in [
+        ("/auth/login", "text/plain"),
+        ("/auth/login", "multipart/form-data; boundary=x"),
+        ("/auth/register", "application/x-www-form-urlencoded"),
+        ("/auth/reset", "application/x-www-form-urlencoded"),
+    ] {
+        let request = post(path).header("Content-Type", kind).body(b"email=a&password=b");
+        assert_eq!(request.send(&server.public).expect(415).code(), "unsupported_media_type", "{path} {kind}");
     }
 }
 

@@ -7,17 +7,31 @@ mod csrf;
 mod input;
 mod lifetime;
 mod own;
+mod page;
 mod race;
+mod reset;
 mod rotation;
+mod step_up;
+mod throttle;
 mod transcript;
 
 use serde_json::{Value, json};
-use vestibule_testkit::process::{Request, Response, Server, get, post};
+use vestibule_testkit::process::{Postgres, Redis, Request, Response, Server, ServerOptions, get, post};
 
 /// The cookie in development mode, as the tests start the server.
 const COOKIE: &str = "vestibule_dev";
+/// The cookie of a known device.
+const DEVICE: &str = "known-device";
 const PASSWORD: &str = "four brown foxes jump";
 const CSRF: &str = "X-CSRF-Token";
+
+/// Runs a test on the default form, and on the scaled one: state on Redis, record in Postgres.
+fn on_each_form(options: &ServerOptions, test: impl Fn(&Server)) {
+    test(&Server::start(options.clone()));
+    let (redis, postgres) = (Redis::start(), Postgres::shared());
+    let scaled = options.clone().env("REDIS_URL", &redis.url()).env("DATABASE_URL", &postgres.database());
+    test(&Server::start(scaled));
+}
 
 /// A browser with at most one session, at a server.
 struct Browser<'a> {

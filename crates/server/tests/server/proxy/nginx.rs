@@ -1,6 +1,7 @@
 //! A real nginx that asks before it passes a request on, configured as docs/proxies.md says.
 
 use super::{COOKIE, ada, text};
+use serde_json::json;
 use vestibule_testkit::process::{Nginx, Server, ServerOptions, delete, get, post};
 
 /// An application that tells which user it was told, and takes any spelling of the header for it.
@@ -12,8 +13,15 @@ fn application() -> Nginx {
 }
 
 fn gate(server: &Server, application: &Nginx) -> Nginx {
+    gate_with(server, application, "", "")
+}
+
+/// As [`gate`], with more inside `location /` and beside it.
+fn gate_with(server: &Server, application: &Nginx, inside: &str, beside: &str) -> Nginx {
     Nginx::start(&format!(
-        "location / {{
+        "{beside}
+        location / {{
+            {inside}
             auth_request /_vestibule;
             auth_request_set $vestibule_user $upstream_http_x_vestibule_user;
             proxy_set_header X-Vestibule-User $vestibule_user;
@@ -71,4 +79,45 @@ fn nginx_stops_what_has_no_session_or_no_csrf_token() {
     let session = format!("/v1/sessions/{}", text(&made["session"], "id"));
     let _ = delete(&session).bearer(&server.key).send(&server.management).expect(204);
     let _ = get("/").cookie(COOKIE, token).send(&nginx.address).expect(401);
+}
+
+/// A browser that is not logged in is led to the page, logs in there, and is led back.
+// S39
+#[test]
+fn nginx_leads_to_the_login_page_and_back() {
+    const PASSWORD: &str = "four brown foxes jump";
+    let (server, application) = (Server::start(ServerOptions::default()), application());
+    let page = format!(
+        "absolute_redirect off;
+        location @login {{ return 303 /auth/login?return_to=$request_uri; }}
+        location /auth/ {{
+            proxy_pass {server};
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto $scheme;
+        }}",
+        server = server.public,
+    );
+    let nginx = gate_with(&server, &application, "error_page 401 = @login;", &page);
+    let account = json!({"email": "ada@example.com", "password": PASSWORD});
+    let user = post("/auth/register").json(&account).send(&server.public).expect(201).json();
+    let user = text(&user["user"], "id").to_owned();
+
+    let led = get("/orders/%20x?page=2&sort=up").send(&nginx.address).expect(303);
+    let login = led.header("location").expect("a target").to_owned();
+    assert_eq!(login, "/auth/login?return_to=/orders/%20x?page=2&sort=up");
+    let _ = get(&login).send(&nginx.address).expect(200);
+    let form = format!("email=ada%40example.com&password={}", PASSWORD.replace(' ', "+"));
+    let form = post(&login).header("Content-Type", "application/x-www-form-urlencoded").body(form.as_bytes());
+    // What the browser says of the page that nginx gave it.
+    let back = form.header("Origin", &nginx.address).header("Sec-Fetch-Site", "same-origin").send(&nginx.address).expect(303);
+    assert_eq!(back.header("location"), Some("/orders/%20x?page=2&sort=up"));
+    let token = back.cookie(COOKIE).expect("a session");
+    let page = get("/orders/%20x?page=2&sort=up").cookie(COOKIE, token).send(&nginx.address).expect(200);
+    assert_eq!(page.text(), format!("user={user}"));
+    let elsewhere = get("//evil.example/x").send(&nginx.address).expect(303);
+    let login = elsewhere.header("location").expect("a target").to_owned();
+    let form = post(&login).header("Content-Type", "application/x-www-form-urlencoded");
+    let back = form.body(format!("email=ada%40example.com&password={}", PASSWORD.replace(' ', "+")).as_bytes());
+    assert_eq!(back.send(&nginx.address).expect(303).header("location"), Some("/"));
 }

@@ -215,3 +215,9 @@ async fn a_deleted_user_is_erased() {
     nodes[2].0.forget_ended(START, 1_000).await.expect("it settles");
     assert_eq!(database.sql("SELECT count(*) FROM vestibule_sessions"), "0");
 }
+
+#[tokio::test]
+async fn a_reset_token_in_the_database() {
+    let database = Database::new().await;
+    crate::account::a_reset_token_is_taken_once_and_in_time(&*database.node().await.0).await;
+}
