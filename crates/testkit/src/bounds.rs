@@ -20,6 +20,10 @@ pub const STORM_ROUNDS: usize = 100;
 pub const STORM_LOGINS: usize = 30;
 /// Rounds of writers against the end of their session.
 pub const RACE_ROUNDS: usize = 1_000;
+/// Rounds of a race that is run for as long as [`RACE_TIME`], at least.
+pub const RACE_FEWEST: usize = 50;
+/// Time after which such a race has had rounds enough.
+pub const RACE_TIME: Duration = Duration::from_millis(500);
 /// Commands of a random walk unless the environment says otherwise.
 pub const WALK_COMMANDS: usize = 2_000;
 /// Requests that a load makes each second.

@@ -19,14 +19,20 @@ pub mod session_rotate;
 pub mod session_share;
 pub mod session_touch;
 pub mod signing_key;
+pub mod token;
 pub mod user;
 
 pub use scene::{Person, Scene};
 
 use std::{any::Any, sync::Arc};
 use vestibule_core::{
-    alias::AliasStore, bus::Bus, deployment::DeploymentStore, event::EventStore, key::KeyStore, session::SessionStore,
-    token::signing::SigningKeyStore,
+    alias::AliasStore,
+    bus::Bus,
+    deployment::DeploymentStore,
+    event::EventStore,
+    key::KeyStore,
+    session::SessionStore,
+    token::{TokenStore, signing::SigningKeyStore},
 };
 
 /// A store under test, empty, with whatever must outlive it (a folder, a server).
@@ -35,6 +41,8 @@ pub struct Harness {
     pub sessions: Arc<dyn SessionStore>,
     /// Where tokens of other systems lead.
     pub aliases: Arc<dyn AliasStore>,
+    /// Token families.
+    pub tokens: Arc<dyn TokenStore>,
     /// Their events.
     pub events: Arc<dyn EventStore>,
     /// Management keys.
@@ -52,7 +60,7 @@ impl Harness {
     /// A harness of one store that is everything.
     pub fn of<S>(store: Arc<S>) -> Self
     where
-        S: SessionStore + AliasStore + EventStore + KeyStore + DeploymentStore + SigningKeyStore + 'static,
+        S: SessionStore + AliasStore + TokenStore + EventStore + KeyStore + DeploymentStore + SigningKeyStore + 'static,
     {
         Self::joined(store.clone(), store)
     }
@@ -60,11 +68,12 @@ impl Harness {
     /// A harness of a store of sessions over a record that keeps the rest.
     pub fn joined<S, R>(sessions: Arc<S>, record: Arc<R>) -> Self
     where
-        S: SessionStore + AliasStore + 'static,
+        S: SessionStore + AliasStore + TokenStore + 'static,
         R: EventStore + KeyStore + DeploymentStore + SigningKeyStore + 'static,
     {
         Self {
             aliases: sessions.clone(),
+            tokens: sessions.clone(),
             sessions,
             events: record.clone(),
             keys: record.clone(),
@@ -187,6 +196,28 @@ macro_rules! session_conformance {
                 deleting_erases_history_and_figures,
                 deleting_a_stranger_does_nothing,
             }
+            token {
+                a_family_begins_as_it_was_given,
+                a_user_has_tokens_without_a_session,
+                only_logins_have_tokens,
+                a_refresh_replaces_the_token,
+                the_first_use_of_the_successor_closes_the_grace,
+                reuse_ends_the_family_and_no_other,
+                parallel_refreshes_are_given_one_successor,
+                without_grace_one_of_many_succeeds,
+                a_family_ends_by_rest_and_by_age,
+                whoever_else_asks_does_no_harm,
+                a_token_from_ahead_is_from_a_lost_write,
+                a_refresh_is_a_use_of_the_session,
+                a_family_ends_with_its_session,
+                a_family_expires_with_its_session,
+                tokens_are_revoked_by_their_name,
+                all_tokens_of_a_user_end_by_an_epoch,
+                a_user_who_was_disabled_begins_anew,
+                nothing_of_a_family_is_good_after_its_revocation,
+                families_are_bounded,
+                the_end_of_very_many_sessions_ends_families_too,
+            }
             event {
                 a_timeline_is_newest_first_and_paged,
                 a_question_names_types_and_times,
@@ -272,6 +303,7 @@ mod tests {
             include_str!("session_share.rs"),
             include_str!("session_touch.rs"),
             include_str!("signing_key.rs"),
+            include_str!("token.rs"),
             include_str!("user.rs"),
         ];
         let cases = sources.iter().flat_map(|source| source.split("\npub async fn ").skip(1));
