@@ -37,6 +37,14 @@ pub const MEMORY_EVENTS: usize = 256;
 pub const MEMORY_SYSTEM_EVENTS: usize = 1_024;
 /// Observed events waiting to be written; above it they are counted as dropped.
 pub const EVENT_QUEUE: usize = 8_192;
+/// Time between two looks for new events while somebody follows them.
+pub const FEED_EVERY: std::time::Duration = std::time::Duration::from_millis(250);
+/// Events that one look reads at a time.
+pub const FEED_PAGE: usize = 1_000;
+/// Events that a follower may leave untaken. A power of two.
+pub const FEED_BACKLOG: usize = 4_096;
+/// Shortest time between two looks whether a session that is followed has ended by time, in milliseconds.
+pub const WATCH_LEAST_MS: u64 = 50;
 /// Addresses and sessions remembered in order to write a repeated observation only once a minute.
 pub const COALESCE_KEYS: usize = 65_536;
 /// Largest page of any list.

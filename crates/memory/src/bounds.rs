@@ -11,3 +11,5 @@ pub(crate) const QUEUE_SLACK: usize = 64;
 pub(crate) const SPARSE: usize = 8;
 /// Tables of fewer slots than this are never made smaller.
 pub(crate) const SMALL_TABLE: usize = 64;
+/// Events that are kept in the order in which they happened, once somebody follows them.
+pub(crate) const RECENT_EVENTS: usize = 4_096;

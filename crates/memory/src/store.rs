@@ -3,7 +3,7 @@
 use crate::{
     alias::Aliases,
     bounds,
-    event::PackedEvent,
+    event::{PackedEvent, Recent},
     table::{Beside, Budget, Held, Table, packed_bytes},
     token::Denials,
 };
@@ -60,6 +60,7 @@ pub struct MemoryStore {
     pub(crate) keys: Mutex<Vec<KeyRecord>>,
     pub(crate) deployment: Mutex<Option<DeploymentRecord>>,
     pub(crate) signing_keys: Mutex<Option<KeyDocument>>,
+    pub(crate) recent: Recent,
     bus: Arc<LocalBus>,
     retention_ms: u64,
     hand: AtomicUsize,
@@ -208,6 +209,7 @@ impl MemoryStore {
             keys: Mutex::default(),
             deployment: Mutex::default(),
             signing_keys: Mutex::default(),
+            recent: Recent::default(),
             bus: Arc::new(LocalBus::new(Repeats::Told)),
             retention_ms: millis(options.history_retention),
             hand: AtomicUsize::new(0),
@@ -254,6 +256,7 @@ impl MemoryStore {
             for signal in Signal::of(&held.user, &effects) {
                 self.bus.publish(signal);
             }
+            self.recent.note(&effects.events);
             held.beside.remember(effects, forget_before);
             wake(wake_at, held, self.retention_ms);
             outcome

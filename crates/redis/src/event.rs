@@ -6,7 +6,7 @@ use crate::{
     RedisStore, bounds,
     fault::odd,
     key::Key,
-    link::{integer, strings},
+    link::{bytes, integer, strings},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use vestibule_core::{
     Answer,
     bounds::{MEMORY_EVENTS, STORE_PAGE},
-    event::{Event, EventQuery, EventStore},
+    event::{Event, EventQuery, EventStore, Place, Tail, TailFrom},
     fault::Fault,
     id::{EventId, Home, SessionId, UserId, UserTag},
     time::Timestamp,
@@ -131,7 +131,7 @@ impl Page<'_> {
 impl RedisStore {
     async fn append_to(&self, home: Home, events: &[&Event]) -> Result<(), Fault> {
         let number = |number: u64| number.to_string().into_bytes();
-        let mut keys = vec![Key::home_timeline(home)];
+        let mut keys = vec![Key::home_timeline(home), Key::figures(home)];
         keys.extend(events.iter().map(|event| event.tag.map_or_else(|| Key::home_timeline(home), Key::timeline)));
         let mut arguments = vec![
             number(self.retention_ms),
@@ -166,6 +166,110 @@ impl RedisStore {
     }
 }
 
+/// Reading in the order in which events were appended: each home counts its events, and its timeline holds the last ones.
+impl RedisStore {
+    async fn tail_from(&self, from: TailFrom, limit: usize) -> Result<Tail, Fault> {
+        match from {
+            TailFrom::Place(place) => self.tail_behind(place.positions(), limit).await,
+            TailFrom::Now => Ok(Tail { events: Vec::new(), next: placed(self.totals().await?), missed: 0 }),
+            TailFrom::Event(id) => self.tail_above(id, limit).await,
+        }
+    }
+
+    /// How many events each home ever had.
+    async fn totals(&self) -> Result<Vec<u64>, Fault> {
+        let ask: Vec<_> = (0..Home::COUNT).map(|home| total(Home(home as u8))).collect();
+        self.link.read_all(&ask).await?.into_iter().map(as_total).collect()
+    }
+
+    async fn tail_behind(&self, read: &[u64], limit: usize) -> Result<Tail, Fault> {
+        let mut totals = self.totals().await?;
+        let (mut events, mut missed) = (Vec::new(), 0);
+        let place = |home: usize| read.get(home).copied().unwrap_or_default();
+        let changed: Vec<usize> = (0..Home::COUNT).filter(|home| totals[*home] != place(*home)).collect();
+        for homes in changed.chunks(bounds::HOMES_AT_ONCE) {
+            if events.len() >= limit {
+                homes.iter().for_each(|home| totals[*home] = place(*home));
+                continue;
+            }
+            for (home, news) in homes.iter().zip(self.news(homes).await?) {
+                // Somebody wrote in between: the next look finds it.
+                let Some((total, lines)) = news else {
+                    totals[*home] = place(*home);
+                    continue;
+                };
+                totals[*home] = total;
+                // A server that came back with less, or empty, counts from where it is.
+                let new = usize::try_from(total.saturating_sub(place(*home))).unwrap_or(usize::MAX);
+                missed += new.saturating_sub(lines.len()) as u64;
+                for line in &lines[lines.len().saturating_sub(new)..] {
+                    events.push(unpack(line)?);
+                }
+            }
+        }
+        events.sort_unstable_by_key(|event| event.id);
+        Ok(Tail { events, next: placed(totals), missed })
+    }
+
+    /// The timelines of homes, each with its count; `None` where they do not belong together.
+    async fn news(&self, homes: &[usize]) -> Result<Vec<Option<(u64, Vec<Vec<u8>>)>>, Fault> {
+        let three = |home: &usize| {
+            let home = Home(*home as u8);
+            [total(home), range(&Key::home_timeline(home)), total(home)]
+        };
+        let answers = self.link.read_all(&homes.iter().flat_map(three).collect::<Vec<_>>()).await?;
+        let mut answers = answers.into_iter();
+        let mut news = Vec::with_capacity(homes.len());
+        while let (Some(before), Some(lines), Some(after)) = (answers.next(), answers.next(), answers.next()) {
+            let (before, after) = (as_total(before)?, as_total(after)?);
+            let lines = strings(lines)?;
+            news.push((before == after).then_some((after, lines)));
+        }
+        Ok(news)
+    }
+
+    /// The oldest events with a greater id.
+    async fn tail_above(&self, id: EventId, limit: usize) -> Result<Tail, Fault> {
+        // Taken first: what happens meanwhile is found twice rather than never.
+        let end = self.totals().await?;
+        let mut oldest = BTreeMap::new();
+        for first in (0..Home::COUNT).step_by(bounds::HOMES_AT_ONCE) {
+            let ask: Vec<_> =
+                (first..first + bounds::HOMES_AT_ONCE).map(|home| range(&Key::home_timeline(Home(home as u8)))).collect();
+            for lines in self.link.read_all(&ask).await? {
+                for line in strings(lines)? {
+                    let event = unpack(&line)?;
+                    if event.id > id {
+                        oldest.insert(event.id, event);
+                    }
+                }
+                while oldest.len() > limit {
+                    oldest.pop_last();
+                }
+            }
+        }
+        let next = match oldest.last_key_value() {
+            Some((last, _)) if oldest.len() >= limit => TailFrom::Event(*last),
+            _ => placed(end),
+        };
+        Ok(Tail { events: oldest.into_values().collect(), next, missed: 0 })
+    }
+}
+
+fn placed(totals: Vec<u64>) -> TailFrom {
+    TailFrom::Place(Place::new(totals))
+}
+
+fn total(home: Home) -> redis::Cmd {
+    redis::cmd("HGET").arg(Key::figures(home)).arg("events").take()
+}
+
+fn as_total(value: redis::Value) -> Result<u64, Fault> {
+    let Some(text) = bytes(value)? else { return Ok(0) };
+    let total = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+    total.ok_or_else(|| odd("a count of events is no number"))
+}
+
 fn range(key: &Key) -> redis::Cmd {
     let mut command = redis::cmd("LRANGE");
     command.arg(key).arg(0).arg(-1);
@@ -190,6 +294,10 @@ impl EventStore for RedisStore {
 
     fn query(&self, query: EventQuery) -> Answer<'_, Vec<Event>> {
         Box::pin(async move { self.newest(&query).await })
+    }
+
+    fn tail(&self, from: TailFrom, limit: usize) -> Answer<'_, Tail> {
+        Box::pin(self.link.within(self.tail_from(from, limit)))
     }
 
     /// The timelines of homes only: those of users are bounded and end by their TTL.

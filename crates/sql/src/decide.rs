@@ -28,6 +28,8 @@ pub(crate) struct Counters {
     pub(crate) last_user: i64,
     /// Last number that a session was given. Numbers rise, so their order is that of creation.
     pub(crate) last_session: i64,
+    /// Last position that an event was given.
+    pub(crate) last_event: u64,
     /// Figures of the deployment.
     pub(crate) stats: Stats,
 }

@@ -11,7 +11,7 @@ use vestibule_core::{
     bus::Bus,
     deployment::{self, Deployment, DeploymentStore, KeepOutcome, OpenOutcome},
     durable::Durable,
-    event::{EventStore, Observations, Observer},
+    event::{EventStore, Feed, Observations, Observer},
     fault::Fault,
     inspect::{Finding, Inspect, Watch, Watches},
     key::KeyStore,
@@ -141,6 +141,8 @@ pub struct Vestibule {
     pub sessions: Arc<Sessions>,
     /// Security events.
     pub events: Arc<dyn EventStore>,
+    /// Security events as they happen, on whichever node.
+    pub feed: Arc<Feed>,
     /// Management keys.
     pub keys: Arc<dyn KeyStore>,
     /// Where observations go.
@@ -247,6 +249,7 @@ impl Vestibule {
             }))),
         };
         Ok(Self {
+            feed: Feed::new(stores.events.clone(), sessions.clone()),
             sessions,
             events: stores.events,
             keys: stores.keys,

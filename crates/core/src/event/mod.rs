@@ -1,12 +1,16 @@
 //! Security events: what happened, to whom, by whom, from where.
 //!
 //! Every command that changes something appends its events in its own atomic step; observations (a failed login, garbage
-//! instead of a token) are appended by [`EventStore::append`]. Streams, webhooks and the hash chain are not here yet.
+//! instead of a token) are appended by [`EventStore::append`]. [`Feed`] tells them as they happen.
 
+mod feed;
 mod observe;
+mod tail;
 mod types;
 
+pub use feed::{Feed, Followed, Follower, Interest};
 pub use observe::{Observations, Observer};
+pub use tail::{Place, Tail, TailFrom};
 pub use types::EventType;
 
 use crate::{Answer, id::EventId, id::SessionId, id::UserId, id::UserTag, time::Timestamp};
@@ -153,6 +157,10 @@ pub trait EventStore: Send + Sync {
 
     /// Events, newest first (by id), at most `limit`. One round trip. Retention is the caller's: it sets `since`.
     fn query(&self, query: EventQuery) -> Answer<'_, Vec<Event>>;
+
+    /// Events in the order in which they became visible, about `limit` of them; as many as that say that there may be more. Begins
+    /// with what was written since the first call, or long before it, as the store can. A read, off the request path.
+    fn tail(&self, from: TailFrom, limit: usize) -> Answer<'_, Tail>;
 
     /// Forgets events from before a time, at most `limit` of them. Returns how many. Safe to repeat.
     fn forget(&self, before: Timestamp, limit: usize) -> Answer<'_, usize>;

@@ -105,6 +105,24 @@ impl Keys {
         if let Some(key) = self.bootstrap.as_ref().and_then(|key| key.verify(text)) {
             return Ok(Some(key));
         }
+        let Some(key) = self.find(text).await? else { return Ok(None) };
+        let actor: Box<str> = format!("key:{}", key.id).into();
+        let id = u128::from_be_bytes(key.digest[..16].try_into().unwrap_or_default());
+        let origin = Origin { actor: Some(actor.clone()), ..origin.clone() };
+        self.observer.note_once(id, Event::new(EventType::KeyUsed, self.clock.now(), &origin).because(&key.id));
+        Ok(Some(Verified { actor, scopes: key.scopes, expires_at: key.expires_at }))
+    }
+
+    /// Whether a text that was verified before is still a valid key. As [`Self::verify`], but no use of it.
+    ///
+    /// # Errors
+    /// As of [`Self::verify`].
+    pub async fn is_valid(&self, text: &str) -> Result<bool, Fault> {
+        let is_bootstrap = self.bootstrap.as_ref().is_some_and(|key| key.verify(text).is_some());
+        Ok(is_bootstrap || self.find(text).await?.is_some())
+    }
+
+    async fn find(&self, text: &str) -> Result<Option<KeyRecord>, Fault> {
         let presented = digest(text);
         if text.len() != TEXT || !text.starts_with("vk_") {
             return Ok(None);
@@ -116,12 +134,7 @@ impl Keys {
             self.reload(now).await?;
         }
         let found = self.known.read().by_digest.get(&presented).cloned();
-        let Some(key) = found.filter(|key| key.expires_at.is_none_or(|end| now < end)) else { return Ok(None) };
-        let actor: Box<str> = format!("key:{}", key.id).into();
-        let id = u128::from_be_bytes(presented[..16].try_into().unwrap_or_default());
-        let origin = Origin { actor: Some(actor.clone()), ..origin.clone() };
-        self.observer.note_once(id, Event::new(EventType::KeyUsed, now, &origin).because(&key.id));
-        Ok(Some(Verified { actor, scopes: key.scopes, expires_at: key.expires_at }))
+        Ok(found.filter(|key| key.expires_at.is_none_or(|end| now < end)))
     }
 
     async fn reload(&self, now: Timestamp) -> Result<(), Fault> {

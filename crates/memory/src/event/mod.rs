@@ -1,15 +1,17 @@
 //! [`EventStore`] in process: a timeline for each user and one for each home.
 
 mod packed;
+mod recent;
 
 pub(crate) use packed::PackedEvent;
+pub(crate) use recent::Recent;
 
 use crate::{MemoryStore, store::HomeShard};
 use std::collections::BTreeMap;
 use vestibule_core::{
     Answer,
     bounds::{MEMORY_SYSTEM_EVENTS, STORE_PAGE},
-    event::{Event, EventQuery, EventStore},
+    event::{Event, EventQuery, EventStore, Tail, TailFrom},
     id::{EventId, UserTag},
     time::Timestamp,
 };
@@ -17,30 +19,77 @@ use vestibule_core::{
 impl MemoryStore {
     /// Appends an event to its timeline, unless the timeline has it already.
     pub(crate) fn append_event(&self, event: &Event) {
+        if self.append_new(event) {
+            self.recent.note(std::slice::from_ref(event));
+        }
+    }
+
+    /// Whether it was new.
+    fn append_new(&self, event: &Event) -> bool {
         let packed = PackedEvent::pack(event);
         let Some(tag) = event.tag else {
             return self.append_system_event(packed);
         };
         let mut home = self.home(tag).write();
-        home.users.change(tag, |held| {
-            if !held.beside.past().is_some_and(|past| past.events.iter().any(|held| held.id() == event.id)) {
+        let is_new = home.users.change(tag, |held| {
+            let is_new = !held.beside.past().is_some_and(|past| past.events.iter().any(|held| held.id() == event.id));
+            if is_new {
                 held.beside.append(packed);
             }
+            is_new
         });
         home.watch(tag, self.retention_ms());
+        is_new
     }
 
     /// Nobody's events are spread over the homes by their random bytes.
-    fn append_system_event(&self, event: PackedEvent) {
+    fn append_system_event(&self, event: PackedEvent) -> bool {
         let last = event.id().as_bytes()[15];
         let mut home = self.homes[usize::from(last)].write();
         if home.events.iter().any(|held| held.id() == event.id()) {
-            return;
+            return false;
         }
         if home.events.len() >= MEMORY_SYSTEM_EVENTS {
             home.events.pop_front();
         }
         home.events.push_back(event);
+        true
+    }
+
+    /// The oldest events from behind an event on, by ids.
+    fn since_event(&self, above: EventId, limit: usize) -> Tail {
+        // Taken first: what happens meanwhile is found twice rather than never.
+        let end = self.recent.end();
+        let mut oldest = BTreeMap::new();
+        let mut offer = |tag, event: &PackedEvent| {
+            if event.id() > above {
+                oldest.insert(event.id(), event.unpack(tag));
+                if oldest.len() > limit {
+                    oldest.pop_last();
+                }
+            }
+        };
+        for home in &self.homes {
+            home.read().each_event(&mut offer);
+        }
+        let next = match oldest.last_key_value() {
+            Some((last, _)) if oldest.len() >= limit => TailFrom::Event(*last),
+            _ => end,
+        };
+        Tail { events: oldest.into_values().collect(), next, missed: 0 }
+    }
+}
+
+impl HomeShard {
+    fn each_event(&self, offer: &mut impl FnMut(Option<UserTag>, &PackedEvent)) {
+        for event in &self.events {
+            offer(None, event);
+        }
+        for held in self.users.iter() {
+            for event in held.beside.past().into_iter().flat_map(|past| &past.events) {
+                offer(Some(held.user.tag), event);
+            }
+        }
     }
 }
 
@@ -67,17 +116,6 @@ impl Page<'_> {
             }
         }
     }
-
-    fn offer_all(&mut self, home: &HomeShard) {
-        for event in &home.events {
-            self.offer(None, event);
-        }
-        for held in home.users.iter() {
-            for event in held.beside.past().into_iter().flat_map(|past| &past.events) {
-                self.offer(Some(held.user.tag), event);
-            }
-        }
-    }
 }
 
 impl EventStore for MemoryStore {
@@ -101,7 +139,7 @@ impl EventStore for MemoryStore {
                 return Ok(Vec::new());
             }
             match query.tag {
-                None => self.homes.iter().for_each(|home| page.offer_all(&home.read())),
+                None => self.homes.iter().for_each(|home| home.read().each_event(&mut |tag, event| page.offer(tag, event))),
                 Some(tag) => {
                     let home = self.home(tag).read();
                     let past = home.users.get(tag).and_then(|held| held.beside.past());
@@ -109,6 +147,16 @@ impl EventStore for MemoryStore {
                 }
             }
             Ok(page.newest.into_values().rev().collect())
+        })
+    }
+
+    fn tail(&self, from: TailFrom, limit: usize) -> Answer<'_, Tail> {
+        Box::pin(async move {
+            Ok(match from {
+                TailFrom::Now => Tail { events: Vec::new(), next: self.recent.end(), missed: 0 },
+                TailFrom::Event(id) => self.since_event(id, limit),
+                TailFrom::Place(place) => self.recent.after(&place, limit),
+            })
         })
     }
 

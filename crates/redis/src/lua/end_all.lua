@@ -18,5 +18,5 @@ redis.call('UNLINK', KEYS[1])
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 append(KEYS[3], 15, #ARGV, ARGV[6], ARGV[4])
 append(KEYS[4], 15, #ARGV, ARGV[7], ARGV[5])
-count(KEYS[5], 10, ARGV[5])
+count(KEYS[5], 10, #ARGV - 14, ARGV[5])
 return 1

@@ -23,9 +23,12 @@ local function deny(key, first, last, now)
   end
 end
 
--- Adds five arguments from first on to the figures of a home.
-local function count(key, first, ttl)
-  local counted = false
+-- Adds five arguments from first on, and a number of events, to the figures of a home.
+local function count(key, first, events, ttl)
+  local counted = events > 0
+  if counted then
+    redis.call('HINCRBY', key, 'events', events)
+  end
   for i, name in ipairs({ 'sessions', 'users', 'created', 'revoked', 'expired' }) do
     if ARGV[first + i - 1] ~= '0' then
       redis.call('HINCRBY', key, name, ARGV[first + i - 1])

@@ -86,6 +86,10 @@ fn describe() {
     metrics::describe_gauge!("vestibule_bus_connected", "1 where this node hears itself on the bus, else 0");
     metrics::describe_counter!("vestibule_bus_messages_total", "Messages on the bus, sent and heard, heartbeats too");
     metrics::describe_counter!("vestibule_bus_doubts_total", "Times that something on the bus may have been missed, and why");
+    metrics::describe_counter!(
+        "vestibule_event_streams_cut_total",
+        "Streams of events that ended because their reader was too slow"
+    );
     metrics::describe_gauge!("process_resident_memory_bytes", "Resident memory");
     metrics::describe_gauge!("process_open_fds", "Open file descriptors");
     metrics::describe_gauge!("process_cpu_seconds_total", "Processor time, user and system");

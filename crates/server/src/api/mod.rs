@@ -19,6 +19,7 @@ mod user;
 pub(crate) mod waiting;
 
 pub(crate) use auth::{Browser, LoginPage};
+pub(crate) use event::Streams;
 
 use access::authenticate;
 use answer::unavailable_to_browser;
@@ -50,6 +51,7 @@ pub(crate) struct Server {
     pub(crate) browser: Browser,
     /// How long events are told, however long they are kept.
     pub(crate) event_retention: Duration,
+    pub(crate) streams: Streams,
     pub(crate) health: health::Health,
     pub(crate) metrics: metrics::Exporter,
 }

@@ -3,8 +3,12 @@
 use super::failure::Failure;
 use crate::config::Environment;
 use serde_json::Value;
-use std::{path::Path, time::Duration};
-use ureq::{Agent, http};
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    time::Duration,
+};
+use ureq::{Agent, config::ConfigBuilder, http, typestate::AgentScope};
 
 /// Longest wait for an answer: longer than any the server gives itself.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -113,6 +117,28 @@ impl Client {
         Ok(Answer { status, body })
     }
 
+    /// Follows a stream of server-sent events, from behind the one with this id if there is one.
+    ///
+    /// # Errors
+    /// Where nobody answers, or with a problem.
+    pub(super) fn follow(&self, path: &str, after: Option<&str>) -> Result<impl BufRead + use<>, Failure> {
+        let request = http::Request::builder().uri(format!("{}{path}", self.url));
+        let mut request = request.header(http::header::AUTHORIZATION, self.authorization.clone());
+        if let Some(id) = after {
+            request = request.header("Last-Event-ID", id);
+        }
+        // Nobody knows when the next event comes, but a heartbeat does.
+        let agent: Agent = agent_config().timeout_recv_response(Some(ANSWER)).build().into();
+        let answer = agent.run(request.body(()).map_err(|_| self.bad_address())?);
+        let mut answer = answer.map_err(|error| self.unreachable(&error))?;
+        let status = answer.status().as_u16();
+        if status == 200 {
+            return Ok(BufReader::new(answer.into_body().into_reader()));
+        }
+        let bytes = answer.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec().unwrap_or_default();
+        Err(Failure::Problem { status, body: serde_json::from_slice(&bytes).unwrap_or_default() })
+    }
+
     fn bad_address(&self) -> Failure {
         Failure::usage(format!("VESTIBULE_URL is no address: {}", self.url))
     }
@@ -123,9 +149,12 @@ impl Client {
 }
 
 fn agent() -> Agent {
-    // No proxy of the environment: the key is for the server alone.
-    let config = Agent::config_builder().http_status_as_error(false).proxy(None).max_redirects(0);
-    config.timeout_global(Some(ANSWER)).build().into()
+    agent_config().timeout_global(Some(ANSWER)).build().into()
+}
+
+/// No proxy of the environment: the key is for the server alone.
+fn agent_config() -> ConfigBuilder<AgentScope> {
+    Agent::config_builder().http_status_as_error(false).proxy(None).max_redirects(0)
 }
 
 fn no_key(path: &Path, error: &std::io::Error) -> Failure {

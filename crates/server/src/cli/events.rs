@@ -1,17 +1,29 @@
 //! `vestibule events`
 
 use super::{
-    client::{Client, query},
+    client::{Client, encoded, query},
     failure::Failure,
-    output::Output,
+    output::{Output, printable},
 };
 use clap::{Args, Subcommand};
-use std::process::ExitCode;
+use serde_json::Value;
+use std::{io::BufRead as _, process::ExitCode, time::Duration};
+
+/// What people see of an event.
+const COLUMNS: [&str; 6] = ["time", "type", "subject", "session_id", "ip", "reason"];
+/// Events that an export asks for at a time.
+const EXPORT_PAGE: &str = "1000";
+/// Pause before a stream that ended is opened again.
+const COME_BACK: Duration = Duration::from_secs(1);
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// List events, newest first
     List(Filter),
+    /// Write all events of a time to standard output, newest first, one JSON object a line
+    Export(Export),
+    /// Show the latest events, and with --follow each one as it happens
+    Tail(Tail),
 }
 
 /// Which part of a list.
@@ -23,6 +35,43 @@ pub(super) struct Page {
     /// Go on where the last page ended
     #[arg(long)]
     cursor: Option<String>,
+}
+
+/// What to export.
+#[derive(Args)]
+pub(super) struct Export {
+    /// Only of this user
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// Only this type, e.g. session.created; several by commas
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    /// Not before this time (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Before this time (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+/// Which events to show as they happen.
+#[derive(Args)]
+pub(super) struct Tail {
+    /// Only of this user
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// Only about this session, its end by time among it; needs --follow
+    #[arg(long, value_name = "ID", requires = "follow")]
+    session: Option<String>,
+    /// Only this type, e.g. session.ended; several by commas
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    /// Go on until interrupted, also over restarts of the server
+    #[arg(long, short)]
+    follow: bool,
+    /// So many of the past first
+    #[arg(long, value_name = "COUNT", default_value = "10")]
+    limit: u32,
 }
 
 /// Which events.
@@ -54,8 +103,100 @@ impl Filter {
         let own = [("type", self.kind.as_deref()), ("since", self.since.as_deref()), ("until", self.until.as_deref())];
         let query = query(&[own.as_slice(), &self.page.parameters()].concat());
         let answer = client.get(&format!("{path}{query}"))?;
-        output.list(&answer, "events", &["time", "type", "subject", "session_id", "ip", "reason"])
+        output.list(&answer, "events", &COLUMNS)
     }
+}
+
+/// The list of everybody's events, or of one user's.
+fn list_of(user: Option<&str>) -> String {
+    user.map_or_else(|| "/v1/events".to_owned(), |user| format!("/v1/users/{}/events", encoded(user)))
+}
+
+impl Export {
+    fn run(&self, client: &Client, output: Output) -> Result<(), Failure> {
+        let path = list_of(self.user.as_deref());
+        let mut cursor: Option<String> = None;
+        loop {
+            let query = query(&[
+                ("type", self.kind.as_deref()),
+                ("since", self.since.as_deref()),
+                ("until", self.until.as_deref()),
+                ("limit", Some(EXPORT_PAGE)),
+                ("cursor", cursor.as_deref()),
+            ]);
+            let page = client.get(&format!("{path}{query}"))?;
+            for event in page["events"].as_array().into_iter().flatten() {
+                output.text(&event.to_string())?;
+            }
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = Some(next.to_owned()),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Tail {
+    fn run(&self, client: &Client, output: Output) -> Result<(), Failure> {
+        let mut last = None;
+        // The stream of a session begins with what matters of its past.
+        if self.session.is_none() {
+            last = self.show_past(client, output)?;
+        }
+        let mut was_reached = self.session.is_none();
+        while self.follow {
+            match self.follow(client, output, &mut last) {
+                Ok(()) => was_reached = true,
+                Err(Failure::Local { code: "unreachable", .. }) if was_reached => {}
+                Err(failure) => return Err(failure),
+            }
+            std::thread::sleep(COME_BACK);
+        }
+        Ok(())
+    }
+
+    /// Shows the latest events, oldest first. Returns the id of the last one.
+    fn show_past(&self, client: &Client, output: Output) -> Result<Option<String>, Failure> {
+        if self.limit == 0 {
+            return Ok(None);
+        }
+        let limit = self.limit.to_string();
+        let query = query(&[("type", self.kind.as_deref()), ("limit", Some(&limit))]);
+        let page = client.get(&format!("{}{query}", list_of(self.user.as_deref())))?;
+        let events = page["events"].as_array().cloned().unwrap_or_default();
+        for event in events.iter().rev() {
+            show(event, output)?;
+        }
+        Ok(events.first().and_then(|event| event["id"].as_str()).map(str::to_owned))
+    }
+
+    /// Shows what happens until the server ends the stream.
+    fn follow(&self, client: &Client, output: Output, last: &mut Option<String>) -> Result<(), Failure> {
+        let query = query(&[
+            ("type", self.kind.as_deref()),
+            ("user_id", self.user.as_deref()),
+            ("session_id", self.session.as_deref()),
+        ]);
+        for line in client.follow(&format!("/v1/events/stream{query}"), last.as_deref())?.lines() {
+            // A connection that broke is made again like one that ended.
+            let Ok(line) = line else { break };
+            if let Some(id) = line.strip_prefix("id: ") {
+                *last = Some(id.to_owned());
+            } else if let Some(event) = line.strip_prefix("data: ").and_then(|data| serde_json::from_str(data).ok()) {
+                show(&event, output)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An event on a line of its own.
+fn show(event: &Value, output: Output) -> Result<(), Failure> {
+    if output.json {
+        return output.text(&event.to_string());
+    }
+    let fields = COLUMNS.iter().map(|name| event[*name].as_str().map_or_else(|| "-".to_owned(), printable));
+    output.text(&fields.collect::<Vec<_>>().join("  "))
 }
 
 impl Command {
@@ -63,6 +204,8 @@ impl Command {
     pub(super) fn run(self, client: &Client, output: Output) -> Result<ExitCode, Failure> {
         match self {
             Self::List(filter) => filter.show(client, "/v1/events", output)?,
+            Self::Export(export) => export.run(client, output)?,
+            Self::Tail(tail) => tail.run(client, output)?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -9,11 +9,15 @@ use super::{
     stop::{Phase, Stop},
 };
 use axum::{
-    body::Body,
+    body::{Body, Bytes, HttpBody},
     extract::{ConnectInfo, Request},
     response::Response,
 };
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    body::{Frame, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use std::{
     convert::Infallible,
@@ -25,6 +29,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 use tokio::{
@@ -126,7 +131,10 @@ impl Connections {
             Box::pin(async move {
                 let answer = answer.await;
                 heard.awaited();
-                answer
+                answer.map(|answer| match answer.body().size_hint().exact() {
+                    Some(_) => answer,
+                    None => answer.map(|body| Body::new(Streamed { body, head: heard })),
+                })
             })
         });
         let was_draining = stop.phase() >= Phase::Draining;
@@ -155,6 +163,33 @@ impl Connections {
         if served.is_err() || stop.phase() == Phase::Serving {
             linger(connection.into_parts().io.into_inner()).await;
         }
+    }
+}
+
+/// An answer that is made while it is sent. The client may not be waited for while it is being made, but between two parts it is:
+/// whoever takes nothing of what is there for as long as a head may take is cut.
+struct Streamed {
+    body: Body,
+    head: Arc<Head>,
+}
+
+impl HttpBody for Streamed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.head.arrived();
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if polled.is_ready() {
+            self.head.awaited();
+        }
+        polled
+    }
+}
+
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        self.head.awaited();
     }
 }
 

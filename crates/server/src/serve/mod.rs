@@ -104,7 +104,8 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     let clock = vestibule.sessions.clock().clone();
     let keys = Keys::new(vestibule.keys.clone(), bootstrap, vestibule.observer.clone(), clock);
     let event_retention = config.events.retention;
-    let server = Arc::new(api::Server { vestibule, keys, browser, event_retention, health, metrics });
+    let streams = api::Streams::new(stop.clone());
+    let server = Arc::new(api::Server { vestibule, keys, browser, event_retention, streams, health, metrics });
     stages.public.take_over(api::public(server.clone()));
     stages.management.take_over(api::management(server.clone(), config.metrics.public));
     // Last: whoever is told that the server is ready finds both listeners so.

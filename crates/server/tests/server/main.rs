@@ -7,6 +7,7 @@ mod cli;
 mod cost;
 mod crash;
 mod environment;
+mod event;
 mod import;
 mod isolation;
 mod plumbing;

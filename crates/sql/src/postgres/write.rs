@@ -39,9 +39,13 @@ const WRITE: &str = "WITH
   INSERT INTO vestibule_denials AS d (body, until) SELECT * FROM unnest($34::bytea[], $35::bigint[])
   ON CONFLICT (body) DO UPDATE SET until = greatest(d.until, excluded.until)),
  new_events AS (
-  INSERT INTO vestibule_events (id, tag, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count)
-  SELECT * FROM unnest($36::bytea[], $37::bytea[], $38::bigint[], $39::text[], $40::text[], $41::text[], $42::bytea[],
-   $43::text[], $44::text[], $45::text[], $46::text[], $47::bigint[]) ON CONFLICT (id) DO NOTHING)
+  INSERT INTO vestibule_events (id, tag, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count,
+   position)
+  SELECT v.id, v.tag, v.time, v.kind, v.actor, v.subject, v.session, v.ip, v.user_agent, v.request_id, v.reason, v.count,
+   ((meta.base + pg_current_xact_id()::text::bigint) << 16) + v.place
+  FROM vestibule_meta AS meta, unnest($36::bytea[], $37::bytea[], $38::bigint[], $39::text[], $40::text[], $41::text[], $42::bytea[],
+   $43::text[], $44::text[], $45::text[], $46::text[], $47::bigint[]) WITH ORDINALITY
+   AS v (id, tag, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count, place) ON CONFLICT (id) DO NOTHING)
  UPDATE vestibule_counters SET sessions = sessions + $49, users = users + $50, created_total = created_total + $51,
   revoked_total = revoked_total + $52, expired_total = expired_total + $53 WHERE slot = $48";
 

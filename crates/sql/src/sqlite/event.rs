@@ -3,7 +3,7 @@
 use super::{
     SqliteRecord, array, blob,
     fault::Trouble,
-    int, limit, load, tag, time, user,
+    int, limit, load, number, tag, time, user,
     write::{UserRows, write_counters},
     writer::Job,
 };
@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use vestibule_core::{
     Answer,
     bounds::STORE_PAGE,
-    event::{Event, EventQuery, EventStore},
+    event::{Event, EventQuery, EventStore, Place, Tail, TailFrom},
     id::{EventId, SessionId, UserId, UserTag},
     time::Timestamp,
 };
@@ -29,7 +29,7 @@ pub(super) fn append(
     events.sort_unstable_by_key(|event| event.id);
     for event in &events {
         let user = event.tag.map(|tag| row_of(transaction, counters, known, tag)).transpose()?;
-        insert(transaction, user, event)?;
+        insert(transaction, counters, user, event)?;
     }
     Ok(())
 }
@@ -49,10 +49,11 @@ pub(super) fn append_one(transaction: &Transaction<'_>, counters: &mut Counters,
     write_counters(transaction, counters)
 }
 
-fn insert(transaction: &Transaction<'_>, user: Option<i64>, event: &Event) -> Result<(), Trouble> {
+fn insert(transaction: &Transaction<'_>, counters: &mut Counters, user: Option<i64>, event: &Event) -> Result<(), Trouble> {
     let mut statement = transaction.prepare_cached(
-        "INSERT OR IGNORE INTO events (id, user, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        "INSERT OR IGNORE INTO events (id, user, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count,
+         position)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;
     let (v4, v6);
     let ip: Option<&[u8]> = match event.ip {
@@ -66,7 +67,8 @@ fn insert(transaction: &Transaction<'_>, user: Option<i64>, event: &Event) -> Re
             Some(&v6)
         }
     };
-    statement.execute(params![
+    let position = counters.last_event + 1;
+    let inserted = statement.execute(params![
         event.id.as_bytes(),
         user,
         int(event.time.millis()),
@@ -79,7 +81,12 @@ fn insert(transaction: &Transaction<'_>, user: Option<i64>, event: &Event) -> Re
         event.request_id.as_deref(),
         event.reason.as_deref(),
         event.count.map(int),
+        int(position),
     ])?;
+    // One that is there already takes no position: positions have no gaps.
+    if inserted > 0 {
+        counters.last_event = position;
+    }
     Ok(())
 }
 
@@ -110,7 +117,7 @@ fn address(bytes: &[u8]) -> Result<IpAddr, Trouble> {
 }
 
 const COLUMNS: &str = "SELECT e.id, e.time, e.kind, e.actor, e.subject, e.session, e.ip, e.user_agent, e.request_id, e.reason,
-     e.count, u.tag FROM events AS e LEFT JOIN users AS u ON u.id = e.user";
+     e.count, u.tag, e.position FROM events AS e LEFT JOIN users AS u ON u.id = e.user";
 
 /// The ids between two bounds are walked; the exact times and types are compared on the way.
 const CONDITIONS: &str = "e.id < :below AND e.id >= :from AND e.time >= :since AND e.time < :until
@@ -143,6 +150,39 @@ fn query(transaction: &Transaction<'_>, query: &EventQuery) -> Result<Vec<Event>
     Ok(events)
 }
 
+fn tail(transaction: &Transaction<'_>, from: &TailFrom, count: usize) -> Result<Tail, Trouble> {
+    let mut position = match from {
+        TailFrom::Now => None,
+        TailFrom::Event(id) => behind(transaction, *id)?,
+        TailFrom::Place(place) => Some(place.only()),
+    };
+    let mut events = Vec::new();
+    if let Some(after) = &mut position {
+        let mut statement =
+            transaction.prepare_cached(&format!("{COLUMNS} WHERE e.position > ?1 ORDER BY e.position LIMIT ?2"))?;
+        let mut rows = statement.query(params![int(*after), limit(count)])?;
+        while let Some(row) = rows.next()? {
+            events.push(event(row)?);
+            *after = number(row, 12)?;
+        }
+    }
+    let next = match position {
+        Some(position) => position,
+        None => load::counters(transaction)?.last_event,
+    };
+    Ok(Tail { events, next: TailFrom::Place(Place::new([next])), missed: 0 })
+}
+
+/// The position of an event; where it is gone, before that of the next one by id.
+fn behind(transaction: &Transaction<'_>, id: EventId) -> Result<Option<u64>, Trouble> {
+    let mut statement = transaction
+        .prepare_cached("SELECT position, id = ?1 FROM events WHERE id >= ?1 AND position IS NOT NULL ORDER BY id LIMIT 1")?;
+    let mut rows = statement.query([id.as_bytes()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let position = number(row, 0)?;
+    Ok(Some(if row.get(1)? { position } else { position.saturating_sub(1) }))
+}
+
 fn forget(transaction: &Transaction<'_>, before: Timestamp, count: usize) -> Result<usize, Trouble> {
     let mut statement = transaction.prepare_cached(
         "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id < ?1 AND time < ?2 ORDER BY id LIMIT ?3)",
@@ -158,6 +198,10 @@ impl EventStore for SqliteRecord {
 
     fn query(&self, asked: EventQuery) -> Answer<'_, Vec<Event>> {
         self.read(move |transaction| query(transaction, &asked))
+    }
+
+    fn tail(&self, from: TailFrom, count: usize) -> Answer<'_, Tail> {
+        self.read(move |transaction| tail(transaction, &from, count))
     }
 
     fn forget(&self, before: Timestamp, count: usize) -> Answer<'_, usize> {

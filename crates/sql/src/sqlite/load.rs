@@ -89,7 +89,8 @@ pub(super) fn session(body: &[u8], tag: UserTag) -> Result<PackedSession, Troubl
 /// The one row of figures.
 pub(super) fn counters(connection: &Connection) -> Result<Counters, Trouble> {
     let mut statement = connection.prepare_cached(
-        "SELECT sequence, last_user, last_session, sessions, users, created_total, revoked_total, expired_total FROM counters",
+        "SELECT sequence, last_user, last_session, sessions, users, created_total, revoked_total, expired_total,
+         events FROM counters",
     )?;
     let mut rows = statement.query([])?;
     let row = rows.next()?.ok_or(Trouble::Unreadable("no counters"))?;
@@ -97,6 +98,7 @@ pub(super) fn counters(connection: &Connection) -> Result<Counters, Trouble> {
         sequence: number(row, 0)?,
         last_user: row.get(1)?,
         last_session: row.get(2)?,
+        last_event: number(row, 8)?,
         stats: Stats {
             sessions: number(row, 3)?,
             users: number(row, 4)?,

@@ -119,7 +119,7 @@ fn marks(transaction: &Transaction<'_>, held: &Held) -> Result<(), Trouble> {
 
 pub(super) fn write_counters(transaction: &Transaction<'_>, counters: &Counters) -> Result<(), Trouble> {
     let mut statement = transaction.prepare_cached(
-        "UPDATE counters SET sequence = :sequence, last_user = :last_user, last_session = :last_session,
+        "UPDATE counters SET sequence = :sequence, last_user = :last_user, last_session = :last_session, events = :events,
          sessions = :sessions, users = :users, created_total = :created, revoked_total = :revoked, expired_total = :expired",
     )?;
     let stats = &counters.stats;
@@ -127,6 +127,7 @@ pub(super) fn write_counters(transaction: &Transaction<'_>, counters: &Counters)
         ":sequence": int(counters.sequence),
         ":last_user": counters.last_user,
         ":last_session": counters.last_session,
+        ":events": int(counters.last_event),
         ":sessions": int(stats.sessions),
         ":users": int(stats.users),
         ":created": int(stats.created_total),

@@ -4,7 +4,8 @@ use super::scene::{MINUTE, Scene};
 use std::collections::BTreeSet;
 use vestibule_core::{
     bounds::PAGE_LIMIT,
-    event::{Event, EventQuery, EventType, Origin},
+    event::{Event, EventQuery, EventType, Origin, TailFrom},
+    id::EventId,
     user::Context,
 };
 
@@ -134,4 +135,70 @@ pub async fn an_event_tells_where_its_command_came_from(scene: Scene) {
         let seen = Origin { actor: event.actor, ip: event.ip, user_agent: event.user_agent, request_id: event.request_id };
         assert_eq!(seen, origin);
     }
+}
+
+/// Reads on until nothing comes any more. A store may tell an event twice; it is noted once.
+async fn read_on(scene: &Scene, from: &mut TailFrom, limit: usize) -> Vec<EventId> {
+    let mut told = Vec::new();
+    loop {
+        let tail = scene.events.tail(from.clone(), limit).await.expect("tail answers");
+        assert_eq!(tail.missed, 0);
+        let stays = tail.next == *from;
+        *from = tail.next;
+        let before = told.len();
+        for event in tail.events {
+            if !told.contains(&event.id) {
+                told.push(event.id);
+            }
+        }
+        if stays || told.len() == before {
+            return told;
+        }
+    }
+}
+
+/// Whoever reads on hears of everything, of commands and observations, of users and nobody, in pages of any size.
+pub async fn a_tail_leaves_nothing_out(scene: Scene) {
+    let people = [scene.person(), scene.person()];
+    scene.login(&people[0]).await;
+    let begin = scene.events.tail(TailFrom::Now, 0).await.expect("tail answers");
+    assert!(begin.events.is_empty());
+    let (mut from, mut fine) = (begin.next.clone(), begin.next);
+    let mut told = Vec::new();
+    for person in &people {
+        scene.advance(1);
+        let session = scene.login(person).await;
+        scene.end_one(&session).await;
+        let garbage = Event::new(EventType::GarbageRefused, scene.now(), &Origin::default());
+        scene.events.append(vec![garbage]).await.expect("append answers");
+        told.extend(read_on(&scene, &mut from, 1_000).await);
+    }
+    let seen: BTreeSet<_> = told.iter().copied().collect();
+    assert_eq!((seen.len(), told.len()), (6, 6));
+    assert!(read_on(&scene, &mut from, 1_000).await.is_empty(), "nothing is new");
+    let in_pages: BTreeSet<_> = read_on(&scene, &mut fine, 2).await.into_iter().collect();
+    assert_eq!(in_pages, seen);
+}
+
+/// Whoever comes back goes on behind the last event they had.
+pub async fn a_tail_begins_behind_an_event(scene: Scene) {
+    let ada = scene.person();
+    // Followed already, as a store in process begins to keep the order then.
+    scene.events.tail(TailFrom::Now, 0).await.expect("tail answers");
+    for _ in 0..4 {
+        scene.advance(1);
+        scene.login(&ada).await;
+    }
+    let timeline = scene.timeline(&ada).await;
+    let mut from = TailFrom::Event(timeline[2].id);
+    assert_eq!(read_on(&scene, &mut from, 1).await, [timeline[1].id, timeline[0].id]);
+    scene.advance(1);
+    scene.login(&ada).await;
+    let newest = scene.timeline(&ada).await[0].id;
+    assert!(read_on(&scene, &mut from, 1_000).await.contains(&newest));
+    let mut gone = TailFrom::Event(EventId::new(timeline[2].time.millis(), [0; 10]));
+    assert!(
+        read_on(&scene, &mut gone, 1_000).await.starts_with(&[timeline[2].id]),
+        "an event that is gone stands for its time"
+    );
 }

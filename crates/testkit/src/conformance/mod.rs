@@ -225,6 +225,8 @@ macro_rules! session_conformance {
                 everybodys_events_hold_nobodys_too,
                 old_events_are_forgotten_in_steps,
                 an_event_tells_where_its_command_came_from,
+                a_tail_leaves_nothing_out,
+                a_tail_begins_behind_an_event,
             }
             alias {
                 an_alias_leads_to_its_user_until_it_expires,

@@ -4,6 +4,7 @@
 mod axum;
 #[cfg(all(feature = "redis", feature = "postgres"))]
 mod clock;
+mod feed;
 mod import;
 #[cfg(feature = "postgres")]
 mod node;

@@ -1,7 +1,14 @@
 //! What has to be done without anybody asking: noticing what time has ended, closing windows of observations.
 
 use super::Sessions;
-use crate::{bounds, event::Origin, fault::Fault, session::command::ExpireUser};
+use crate::{
+    bounds,
+    event::Origin,
+    fault::Fault,
+    id::SessionId,
+    session::command::{ExpireUser, GetOutcome},
+    time::Timestamp,
+};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -31,5 +38,31 @@ impl Sessions {
             }
         }
         Ok(expired)
+    }
+
+    /// Until when a session lives if nobody uses it; `None` where it has ended. One read, two of a share.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn live_until(&self, id: SessionId) -> Result<Option<Timestamp>, Fault> {
+        let now = self.now();
+        let GetOutcome::Live(session) = self.store.get(id, now).await? else { return Ok(None) };
+        let Some(parent) = session.unpack().parent else { return Ok(Some(session.deadline())) };
+        match self.store.get(parent, now).await? {
+            GetOutcome::Live(parent) => Ok(Some(session.deadline().min(parent.deadline()))),
+            GetOutcome::Missing => Ok(None),
+        }
+    }
+
+    /// As [`Self::live_until`], and where the session has ended by time the event of it is written now, if it was not yet. Safe to repeat.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn notice_expiry(&self, id: SessionId) -> Result<Option<Timestamp>, Fault> {
+        let until = self.live_until(id).await?;
+        if until.is_none() {
+            self.store.expire(self.cx(Origin::system()), ExpireUser { tag: id.tag() }).await?;
+        }
+        Ok(until)
     }
 }

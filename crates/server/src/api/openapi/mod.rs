@@ -177,7 +177,7 @@ mod tests {
             include_str!("../user.rs"),
             include_str!("../import.rs"),
             include_str!("../key.rs"),
-            include_str!("../event.rs"),
+            include_str!("../event/mod.rs"),
             include_str!("../stats.rs"),
         ];
         let routes: BTreeSet<String> = v1.iter().flat_map(|source| routed(source, "/v1")).collect();

@@ -231,6 +231,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation::new("delete", "/v1/keys/{id}", Guard::Key("keys:write"), "Delete a management key", (204, "")),
     Operation::new("get", "/v1/events", Guard::Key("events:read"), "List events of all users", (200, "{events, next_cursor?}"))
         .asks(EVENTS),
+    Operation::new(
+        "get",
+        "/v1/events/stream",
+        Guard::Key("events:read"),
+        "Hear events as they happen, as server-sent events; Last-Event-ID resumes",
+        (200, "text/event-stream"),
+    )
+    .asks(&["type", "user_id", "session_id"]),
     Operation::new("get", "/v1/stats", Guard::Key("stats:read"), "Figures of the deployment", (200, "{sessions, users, ...}")),
     Operation::new("post", "/auth/register", Guard::Open, "Make an account", (201, "{user}")).takes(&[
         ("email", "string"),

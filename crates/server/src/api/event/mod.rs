@@ -1,4 +1,8 @@
-//! Events over HTTP: what happened, newest first.
+//! Events over HTTP: what happened, newest first; and what happens, as it does.
+
+mod stream;
+
+pub(crate) use stream::Streams;
 
 use super::{
     Server, Shared,
@@ -15,11 +19,11 @@ use vestibule::{
     event::{EventQuery, EventType},
     http::problem::Problem,
     id::UserTag,
-    time::millis,
+    time::{Timestamp, millis},
 };
 
 pub(super) fn routes() -> Router<Arc<Server>> {
-    Router::new().route("/events", get(of_all))
+    Router::new().route("/events", get(of_all)).route("/events/stream", get(stream::open))
 }
 
 /// `?type=` takes several, by commas.
@@ -64,13 +68,21 @@ async fn page(server: &Server, tag: Option<UserTag>, asked: &Asked) -> Result<Re
 
 /// Retention holds on reads too: what is past it and not yet forgotten is not told.
 fn query(server: &Server, tag: Option<UserTag>, asked: &Asked) -> Result<EventQuery, Problem> {
-    let oldest = server.vestibule.sessions.clock().now().minus_ms(millis(server.event_retention));
+    let oldest = oldest(server);
     let since = time("since", asked.since.as_deref())?.map_or(oldest, |since| since.max(oldest));
-    let names = asked.kinds.as_deref().map(|names| names.split(',')).into_iter().flatten();
-    let kinds = names.map(kind).collect::<Result<_, _>>()?;
+    let kinds = kinds(asked.kinds.as_deref())?;
     let before = asked.cursor.as_deref().map(str::parse).transpose().map_err(|_| bad_cursor())?;
     let limit = page_size(asked.limit.as_deref(), PAGE_DEFAULT)?;
     Ok(EventQuery { tag, kinds, since: Some(since), until: time("until", asked.until.as_deref())?, before, limit })
+}
+
+/// From when on events are told.
+fn oldest(server: &Server) -> Timestamp {
+    server.vestibule.sessions.clock().now().minus_ms(millis(server.event_retention))
+}
+
+fn kinds(names: Option<&str>) -> Result<Vec<EventType>, Problem> {
+    names.map(|names| names.split(',')).into_iter().flatten().map(kind).collect()
 }
 
 fn kind(name: &str) -> Result<EventType, Problem> {
