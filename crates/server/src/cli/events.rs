@@ -143,8 +143,13 @@ impl Tail {
         if self.session.is_none() {
             last = self.show_past(client, output)?;
         }
+        if self.follow { self.follow_on(client, output, last) } else { Ok(()) }
+    }
+
+    /// Shows what happens, over and over again behind the last event shown, until something is wrong with the request.
+    fn follow_on(&self, client: &Client, output: Output, mut last: Option<String>) -> Result<(), Failure> {
         let mut was_reached = self.session.is_none();
-        while self.follow {
+        loop {
             match self.follow(client, output, &mut last) {
                 Ok(()) => was_reached = true,
                 Err(Failure::Local { code: "unreachable", .. }) if was_reached => {}
@@ -152,7 +157,6 @@ impl Tail {
             }
             std::thread::sleep(COME_BACK);
         }
-        Ok(())
     }
 
     /// Shows the latest events, oldest first. Returns the id of the last one.
