@@ -19,6 +19,7 @@ pub mod fault;
 pub mod id;
 pub mod inspect;
 pub mod key;
+pub mod limit;
 pub mod password;
 pub mod record;
 pub mod secret;

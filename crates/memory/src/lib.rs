@@ -15,6 +15,7 @@ pub mod bounds;
 mod deployment;
 mod event;
 mod key;
+mod limit;
 mod session;
 mod signing_key;
 mod state;
@@ -22,5 +23,6 @@ mod store;
 mod table;
 mod token;
 
+pub use limit::MemoryLimits;
 pub use state::MemoryState;
 pub use store::{MemoryOptions, MemoryStore};

@@ -1,8 +1,8 @@
 //! The conformance suite on the authoritative memory store.
 
 use std::sync::Arc;
-use vestibule_memory::MemoryStore;
-use vestibule_testkit::conformance::Harness;
+use vestibule_memory::{MemoryLimits, MemoryStore};
+use vestibule_testkit::conformance::{Harness, LimitScene};
 
 async fn make() -> Harness {
     Harness::of(Arc::new(MemoryStore::default()))
@@ -17,3 +17,9 @@ async fn make_telling() -> Harness {
 }
 
 vestibule_testkit::bus_conformance!(make_telling);
+
+async fn make_limits() -> LimitScene {
+    LimitScene::of(Arc::new(MemoryLimits::default()))
+}
+
+vestibule_testkit::limit_conformance!(make_limits);

@@ -22,7 +22,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -69,6 +69,8 @@ struct Shared {
     begun: Instant,
     /// When this process last heard itself, in milliseconds since `begun`; 0 while it does not.
     heard_itself: AtomicU64,
+    /// The others, as of when this process last heard itself: who is cut off hears nobody, and they live on.
+    others: AtomicUsize,
 }
 
 impl RedisBus {
@@ -86,6 +88,7 @@ impl RedisBus {
             echo: Notify::new(),
             begun: Instant::now(),
             heard_itself: AtomicU64::new(0),
+            others: AtomicUsize::new(0),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(speak(shared.clone()));
@@ -137,6 +140,10 @@ impl Bus for RedisBus {
             0 => Duration::MAX,
             heard => Duration::from_millis(self.shared.now_ms().saturating_sub(heard)),
         }
+    }
+
+    fn nodes(&self) -> usize {
+        1 + self.shared.others.load(Ordering::Relaxed)
     }
 
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
@@ -282,6 +289,7 @@ impl Shared {
         };
         if message.from == self.own {
             self.heard_itself.store(self.now_ms(), Ordering::Relaxed);
+            self.others.store(roll.count(), Ordering::Relaxed);
             self.echo.notify_waiters();
             return true;
         }

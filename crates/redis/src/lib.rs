@@ -22,6 +22,7 @@ mod event;
 mod fault;
 mod inspect;
 mod key;
+mod limit;
 mod link;
 mod replicas;
 mod script;
@@ -38,5 +39,6 @@ mod walk;
 
 pub use address::{AddressError, RedisAddress, RedisNode, RedisTls};
 pub use bus::RedisBus;
+pub use limit::{LimitTime, RedisLimits};
 pub use state::RedisState;
 pub use store::{RedisOptions, RedisStore};

@@ -77,6 +77,11 @@ impl Link {
         tokio::time::timeout(self.deadline, call).await.ok()
     }
 
+    /// Whether several servers have the homes.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.breakers.len() > 1
+    }
+
     /// Waits until somebody is in charge, or it is known why nobody is.
     pub(crate) async fn found(&self) -> Result<(), Fault> {
         self.supervisor.masters().await.map(|_| ())

@@ -1,7 +1,7 @@
 //! The scripts, each beside its SHA-1 by which the server knows it.
 
 /// A script that the server runs in one step.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Script {
     code: String,
     hash: String,
@@ -72,5 +72,36 @@ impl Scripts {
             &self.replace_fingerprint,
             &self.replace_signing_keys,
         ]
+    }
+}
+
+/// All scripts about limits.
+#[derive(Debug, Clone)]
+pub(crate) struct LimitScripts {
+    pub(crate) check: Script,
+    pub(crate) peek: Script,
+    pub(crate) refund: Script,
+}
+
+impl Default for LimitScripts {
+    fn default() -> Self {
+        let shared = concat!(
+            include_str!("lua/limit_rule.lua"),
+            include_str!("lua/limit_tally.lua"),
+            include_str!("lua/limit_use.lua"),
+            include_str!("lua/limit_verdict.lua"),
+        );
+        let script = |flags: &str, body: &str| Script::new(format!("#!lua{flags}\n{shared}{body}"));
+        Self {
+            check: script("", include_str!("lua/limit_check.lua")),
+            peek: script(" flags=no-writes", include_str!("lua/limit_peek.lua")),
+            refund: script(" flags=allow-oom", include_str!("lua/limit_refund.lua")),
+        }
+    }
+}
+
+impl LimitScripts {
+    pub(crate) fn all(&self) -> [&Script; 3] {
+        [&self.check, &self.peek, &self.refund]
     }
 }

@@ -113,7 +113,8 @@ impl RedisStore {
     }
 }
 
-fn scanned(value: Value) -> Result<(u64, Vec<String>), Fault> {
+/// A step of SCAN: the next cursor, and names.
+pub(crate) fn scanned(value: Value) -> Result<(u64, Vec<String>), Fault> {
     let Value::Array(parts) = value else { return Err(odd("SCAN gave no list")) };
     let Ok([cursor, names]) = <[Value; 2]>::try_from(parts) else { return Err(odd("SCAN gave no pair")) };
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| odd("SCAN gave no text"));

@@ -34,3 +34,7 @@ pub const LOAD_WORKERS: usize = 8;
 pub const LOAD_HELD: usize = 60;
 /// A change is seen by every server within this time, whatever is wrong: the published bound.
 pub const UNSEEN: Duration = Duration::from_secs(1);
+/// Callers who ask a limit at once.
+pub const LIMIT_TASKS: usize = 50;
+/// Random requests that a store of limits decides beside the core's own rule.
+pub const LIMIT_STEPS: usize = 400;

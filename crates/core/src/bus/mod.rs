@@ -43,7 +43,7 @@ pub use announcement::Announcement;
 pub use local::{LocalBus, Repeats, Subscription};
 pub use outbox::Outbox;
 pub use roll::{Heard, Roll};
-pub use signal::{SessionsEnded, Signal, Which};
+pub use signal::{LimitReset, SessionsEnded, Signal, Which};
 
 #[cfg(doc)]
 use crate::bounds;
@@ -122,6 +122,9 @@ pub trait Bus: std::fmt::Debug + Send + Sync {
     fn is_connected(&self) -> bool {
         self.silence() < BUS_SILENCE
     }
+
+    /// How many nodes speak on it, this one among them; while it is cut off, as many as were there before.
+    fn nodes(&self) -> usize;
 
     /// Takes leave, so that the other nodes do not take the silence for a death. Nothing may be published afterwards.
     fn close(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>>;

@@ -67,6 +67,12 @@ impl Roll {
         (self.known.len() < before).then_some(Doubt::Silence)
     }
 
+    /// How many publishers are known.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.known.len()
+    }
+
     /// Gives every publisher its time anew, after nobody could be heard.
     pub fn excuse(&mut self, now: Instant) {
         self.known.values_mut().for_each(|known| known.due = now + known.promise);

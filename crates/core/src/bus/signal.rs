@@ -16,8 +16,22 @@ use std::sync::Arc;
 pub enum Signal {
     /// Sessions of one user ended.
     SessionsEnded(SessionsEnded),
+<<<<<<< HEAD
     /// Access tokens must not be believed any more.
     TokensDenied(Arc<[Denial]>),
+=======
+    /// A limit was reset.
+    LimitReset(LimitReset),
+}
+
+/// Who was denied need not be any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitReset {
+    /// The rule.
+    pub rule: Box<str>,
+    /// The key; `None` for all of them.
+    pub key: Option<Box<str>>,
+>>>>>>> 6b8960f (Count limits in memory and on Redis)
 }
 
 /// Sessions of one user ended, by whatever reason: all that one decision ended.
@@ -78,7 +92,11 @@ fn common_reason(ended: &[PackedSession]) -> Option<EndReason> {
 /// Kinds of frames. A byte once given is never given again.
 mod kind {
     pub(super) const SESSIONS_ENDED: u8 = 1;
+<<<<<<< HEAD
     pub(super) const TOKENS_DENIED: u8 = 2;
+=======
+    pub(super) const LIMIT_RESET: u8 = 3;
+>>>>>>> 6b8960f (Count limits in memory and on Redis)
 }
 
 impl Signal {
@@ -100,7 +118,11 @@ impl Signal {
     pub fn encode(&self) -> (u8, Vec<u8>) {
         match self {
             Self::SessionsEnded(ended) => (kind::SESSIONS_ENDED, ended.encode()),
+<<<<<<< HEAD
             Self::TokensDenied(denials) => (kind::TOKENS_DENIED, Denial::pack(denials)),
+=======
+            Self::LimitReset(reset) => (kind::LIMIT_RESET, reset.encode()),
+>>>>>>> 6b8960f (Count limits in memory and on Redis)
         }
     }
 
@@ -109,7 +131,11 @@ impl Signal {
     pub fn decode(kind: u8, body: &[u8]) -> Option<Self> {
         match kind {
             kind::SESSIONS_ENDED => SessionsEnded::decode(body).map(Self::SessionsEnded),
+<<<<<<< HEAD
             kind::TOKENS_DENIED => Denial::unpack(body).map(|denials| Self::TokensDenied(denials.into())),
+=======
+            kind::LIMIT_RESET => LimitReset::decode(body).map(Self::LimitReset),
+>>>>>>> 6b8960f (Count limits in memory and on Redis)
             _ => None,
         }
     }
@@ -141,6 +167,24 @@ impl SessionsEnded {
     }
 }
 
+impl LimitReset {
+    /// Rule, a line feed and the key; no line feed means all keys. Neither can hold one.
+    fn encode(&self) -> Vec<u8> {
+        let mut body = self.rule.as_bytes().to_vec();
+        if let Some(key) = &self.key {
+            body.push(b'\n');
+            body.extend(key.as_bytes());
+        }
+        body
+    }
+
+    fn decode(body: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(body).ok()?;
+        let (rule, key) = text.split_once('\n').map_or((text, None), |(rule, key)| (rule, Some(key)));
+        Some(Self { rule: rule.into(), key: key.map(Into::into) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,9 +208,23 @@ mod tests {
     }
 
     #[test]
+    fn a_reset_names_a_rule_and_perhaps_a_key() {
+        for key in [None, Some("2001:db8::/64".into())] {
+            let signal = Signal::LimitReset(LimitReset { rule: "login".into(), key });
+            let (kind, body) = signal.encode();
+            assert_eq!(Signal::decode(kind, &body), Some(signal));
+        }
+    }
+
+    #[test]
     fn too_many_to_name_are_all() {
+<<<<<<< HEAD
         let told = ended(bounds::SIGNAL_SESSIONS + 1, None);
         assert!(matches!(told, Signal::SessionsEnded(ended) if ended.which == Which::All));
+=======
+        let ended = ended(bounds::SIGNAL_SESSIONS + 1, None);
+        assert!(matches!(ended, Signal::SessionsEnded(SessionsEnded { which: Which::All, .. })), "{ended:?}");
+>>>>>>> 6b8960f (Count limits in memory and on Redis)
     }
 
     #[test]

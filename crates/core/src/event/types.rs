@@ -84,6 +84,8 @@ event_types! {
     KeyRevoked = "key.revoked",
     /// Somebody presented tokens that we never made; one event for an address and minute, with the count.
     GarbageRefused = "garbage.refused",
+    /// A rate limit denied something; one event for a rule, a key and a minute, with the count.
+    LimitDenied = "limit.denied",
     /// Observations were lost because the queue was full; with the count.
     EventsDropped = "events.dropped",
 }

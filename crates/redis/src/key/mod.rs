@@ -8,6 +8,7 @@ use redis::{RedisWrite, ToRedisArgs, ToSingleRedisArg};
 use vestibule_core::{
     alias::Alias,
     id::{Home, UserTag},
+    limit::LimitKey,
     session::TokenDigest,
 };
 
@@ -19,6 +20,18 @@ pub(crate) const FIRST_HOME: Home = Home(0);
 /// The channel of the bus. Channels know nothing of databases, but deployments in two databases are two.
 pub(crate) fn bus_channel(database: i64) -> String {
     if database == 0 { "vs:bus".to_owned() } else { format!("vs:bus:{database}") }
+}
+
+/// What a scan asks for to meet the counts of a rule. What Redis takes for more than `*` and `?` stands for itself.
+pub(crate) fn limit_pattern(rule: &str, glob: &str) -> String {
+    let mut pattern = format!("vs:{{*}}:r:{rule}:");
+    for character in glob.chars() {
+        if matches!(character, '[' | ']' | '\\' | '^') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern
 }
 
 /// The name of something that is stored.
@@ -52,6 +65,17 @@ impl Key {
     /// A user's events.
     pub(crate) fn timeline(tag: UserTag) -> Self {
         Self::of_user(tag, 'e')
+    }
+
+    /// What a key has used of a limit rule.
+    pub(crate) fn limit(rule: &str, key: &LimitKey) -> Self {
+        Self(format!("vs:{{{}}}:r:{rule}:{}", key.home().index(), key.text()))
+    }
+
+    /// The key of a limit rule in a name.
+    pub(crate) fn limit_text<'a>(name: &'a str, rule: &str) -> Option<&'a str> {
+        let (_, rest) = name.split_once("}:r:")?;
+        rest.strip_prefix(rule)?.strip_prefix(':')
     }
 
     /// Where a token of another system leads.

@@ -82,9 +82,9 @@ impl Node {
     /// The next signal about somebody.
     async fn next_end(&mut self) -> Signal {
         loop {
-            let Signal::SessionsEnded(ended) = self.next_signal().await else { continue };
-            if ended.tag != NOBODY {
-                return Signal::SessionsEnded(ended);
+            match self.next_signal().await {
+                Signal::SessionsEnded(ended) if ended.tag != NOBODY => return Signal::SessionsEnded(ended),
+                _ => {}
             }
         }
     }

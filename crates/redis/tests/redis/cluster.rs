@@ -19,10 +19,10 @@ use vestibule_core::{
     user::UserAggregate,
 };
 use vestibule_memory::MemoryStore;
-use vestibule_redis::{AddressError, RedisAddress, RedisNode, RedisOptions, RedisState, RedisStore};
+use vestibule_redis::{AddressError, LimitTime, RedisAddress, RedisNode, RedisOptions, RedisState, RedisStore};
 use vestibule_testkit::{
     bounds::{POLL, START},
-    conformance::{Harness, Scene},
+    conformance::{Harness, LimitScene, Scene},
     model::Walk,
     process::{Cluster, Redis, wait_for},
 };
@@ -47,6 +47,15 @@ async fn make() -> Harness {
 }
 
 vestibule_testkit::session_conformance!(make);
+
+async fn make_limits() -> LimitScene {
+    let shared = tokio::task::spawn_blocking(Cluster::shared).await.expect("the fixture does not panic");
+    let turn = shared.turn().await;
+    let limits = store_on(&turn.cluster).limits().with_time(LimitTime::Caller);
+    LimitScene::of(Arc::new(limits)).in_parts().keeping(turn)
+}
+
+vestibule_testkit::limit_conformance!(make_limits);
 
 #[tokio::test]
 async fn it_agrees_with_the_model() {

@@ -2,7 +2,11 @@
 
 use super::{monitor::Watched, support::store_on};
 use std::sync::Arc;
-use vestibule_testkit::{conformance::Harness, process::Redis};
+use vestibule_redis::LimitTime;
+use vestibule_testkit::{
+    conformance::{Harness, LimitScene},
+    process::Redis,
+};
 
 async fn make() -> Harness {
     let server = Arc::new(Redis::start());
@@ -20,3 +24,11 @@ async fn make_telling() -> Harness {
 }
 
 vestibule_testkit::bus_conformance!(make_telling);
+
+async fn make_limits() -> LimitScene {
+    let server = Redis::start();
+    let limits = store_on(&server).limits().with_time(LimitTime::Caller);
+    LimitScene::of(Arc::new(limits)).keeping(server)
+}
+
+vestibule_testkit::limit_conformance!(make_limits);

@@ -13,9 +13,9 @@ use vestibule_core::{
         command::{EndSessions, Selection},
     },
 };
-use vestibule_redis::{RedisAddress, RedisNode, RedisOptions, RedisStore};
+use vestibule_redis::{LimitTime, RedisAddress, RedisNode, RedisOptions, RedisStore};
 use vestibule_testkit::{
-    conformance::{Harness, Scene},
+    conformance::{Harness, LimitScene, Scene},
     process::{MASTER, Sentinels, free_port, wait_for},
 };
 
@@ -39,6 +39,14 @@ async fn make() -> Harness {
 }
 
 vestibule_testkit::session_conformance!(make);
+
+async fn make_limits() -> LimitScene {
+    let set = tokio::task::spawn_blocking(Sentinels::shared).await.expect("the fixture does not panic");
+    let limits = store(address(&set.ports(), MASTER, set.database()), DEADLINE).limits().with_time(LimitTime::Caller);
+    LimitScene::of(Arc::new(limits)).keeping(set)
+}
+
+vestibule_testkit::limit_conformance!(make_limits);
 
 /// Puts a store under load, moves the master as told, and measures until commands succeed again.
 async fn through(move_master: impl Fn(&Sentinels)) {

@@ -8,6 +8,7 @@ pub mod bus;
 pub mod deployment;
 pub mod event;
 pub mod key;
+pub mod limit;
 mod scene;
 pub mod session_create;
 pub mod session_data;
@@ -22,6 +23,7 @@ pub mod signing_key;
 pub mod token;
 pub mod user;
 
+pub use limit::LimitScene;
 pub use scene::{Person, Scene};
 
 use std::{any::Any, sync::Arc};
@@ -267,6 +269,42 @@ macro_rules! bus_conformance {
     };
 }
 
+/// Stamps the suite of limits on a store: `limit_conformance!(make)`, where `make` is an `async fn() -> LimitScene`.
+#[macro_export]
+macro_rules! limit_conformance {
+    ($make:ident) => {
+        $crate::limit_conformance! { $make;
+                gcra_allows_its_burst_and_then_its_rate,
+                callers_at_once_never_get_more_than_there_is,
+                a_sliding_window_has_no_seam,
+                a_fixed_window_ends_with_the_calendar,
+                requests_in_flight_are_counted,
+                a_request_takes_from_all_its_rules_or_from_none,
+                demands_for_one_key_add_up,
+                odd_limits_are_answered_cleanly,
+                a_look_changes_nothing,
+                what_is_given_back_was_never_taken,
+                blocks_grow_and_strikes_decay,
+                a_hit_extends_a_block_where_the_rule_says_so,
+                a_shadow_denies_nothing_and_punishes_nobody,
+                a_reset_forgets_a_key,
+                a_clock_that_goes_back_blocks_nobody_for_long,
+                another_rate_begins_anew_and_keeps_strikes,
+                a_store_decides_as_the_rule_says,
+        }
+    };
+    ($make:ident; $($case:ident,)+) => {
+        mod limit {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    $crate::conformance::limit::$case(super::$make().await).await;
+                }
+            )+
+        }
+    };
+}
+
 /// See [`session_conformance!`]: one module for each capability, one test for each case.
 #[doc(hidden)]
 #[macro_export]
@@ -295,6 +333,7 @@ mod tests {
             include_str!("deployment.rs"),
             include_str!("event.rs"),
             include_str!("key.rs"),
+            include_str!("limit.rs"),
             include_str!("session_create.rs"),
             include_str!("session_data.rs"),
             include_str!("session_end.rs"),

@@ -1,0 +1,36 @@
+//! Every bound of the limiter.
+
+use std::time::Duration;
+
+/// Rules of one configuration.
+pub const RULES: usize = 256;
+/// Demands that are decided together.
+pub const DEMANDS: usize = 64;
+/// Longest key, in bytes.
+pub const KEY_BYTES: usize = 256;
+/// Longest name of a rule, in bytes.
+pub const RULE_NAME_BYTES: usize = 64;
+/// Largest number that a count may reach: beyond it a double, which scripts calculate with, is no whole number any more.
+pub const LARGEST: u64 = 1 << 53;
+/// Requests in flight that one key of a concurrency rule may have.
+pub const IN_FLIGHT: u64 = 1_000;
+/// Strikes that are remembered; the block is at its cap long before.
+pub const STRIKES: u64 = 64;
+/// Largest factor by which a block grows.
+pub const FACTOR: u64 = 1_000;
+/// Longest period of a rule, and longest block, in milliseconds: ten years.
+pub const LONGEST_MS: u64 = 3_653 * 86_400_000;
+/// Denied keys of one rule that a process remembers. Beyond it a shard of them is forgotten, which costs questions and nothing else.
+pub const DENIED_KEYS: usize = 16_384;
+/// How long a denial is remembered where a unit may come back at any time: by a refund, or because each hit prolongs a block.
+pub const DENIED_BRIEFLY: Duration = Duration::from_secs(1);
+/// Keys that the memory store counts at most, about 150 bytes each; beyond it those that end soonest are forgotten.
+pub const MEMORY_KEYS: usize = 1_000_000;
+/// Keys that one process counts alone while the store is away.
+pub const FALLBACK_KEYS: usize = 100_000;
+/// Time that a stored count outlives its use, so that clocks that differ a little never lose one.
+pub const AFTERLIFE_MS: u64 = 1_000;
+/// Keys that a reset by pattern reports by name.
+pub const PATTERN_SAMPLE: usize = 20;
+/// Most keys in the list of those that are denied most often.
+pub const TOP_KEYS: usize = 256;

@@ -1,0 +1,171 @@
+//! [`DeniedKeys`]: keys of which it is known that they are denied for a while, so that asking costs nothing.
+
+use super::{Verdict, bounds};
+use parking_lot::Mutex;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher as _, RandomState},
+    time::{Duration, Instant},
+};
+
+const SHARDS: usize = 16;
+const SHARD_KEYS: usize = bounds::DENIED_KEYS / SHARDS;
+
+/// Denied keys of all rules, [`bounds::DENIED_KEYS`] at most.
+#[derive(Debug, Default)]
+pub(super) struct DeniedKeys {
+    shards: [Mutex<HashMap<u64, Denied>>; SHARDS],
+    hasher: RandomState,
+}
+
+#[derive(Debug)]
+struct Denied {
+    rule: Box<str>,
+    key: Box<str>,
+    /// The smallest cost that was denied.
+    cost: u64,
+    verdict: Verdict,
+    since: Instant,
+    until: Instant,
+    hits: u64,
+}
+
+impl Denied {
+    fn is_of(&self, rule: &str, key: &str) -> bool {
+        *self.rule == *rule && *self.key == *key
+    }
+
+    /// What the store said, as if it was asked now.
+    fn verdict_at(&self, now: Instant) -> Verdict {
+        let passed = u64::try_from(now.duration_since(self.since).as_millis()).unwrap_or(u64::MAX);
+        let left = |ms: u64| if ms == 0 { 0 } else { ms.saturating_sub(passed).max(1) };
+        let Verdict { next_ms, reset_ms, retry_ms, .. } = self.verdict;
+        Verdict { next_ms: left(next_ms), reset_ms: left(reset_ms), retry_ms: left(retry_ms), ..self.verdict }
+    }
+}
+
+/// A key that is denied often.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct TopKey {
+    /// The rule.
+    pub rule: Box<str>,
+    /// The key.
+    pub key: Box<str>,
+    /// How often this process denied it since it remembers it.
+    pub denied: u64,
+}
+
+impl DeniedKeys {
+    fn shard(&self, rule: &str, key: &str) -> (u64, &Mutex<HashMap<u64, Denied>>) {
+        let hash = self.hasher.hash_one((rule, key));
+        (hash, &self.shards[(hash >> 60) as usize % SHARDS])
+    }
+
+    /// What is known of a key, if it is known to be denied at this cost.
+    pub(super) fn get(&self, rule: &str, key: &str, cost: u64, now: Instant) -> Option<Verdict> {
+        let (hash, shard) = self.shard(rule, key);
+        let mut shard = shard.lock();
+        let denied =
+            shard.get_mut(&hash).filter(|denied| denied.until > now && denied.cost <= cost && denied.is_of(rule, key))?;
+        denied.hits += 1;
+        Some(denied.verdict_at(now))
+    }
+
+    /// Remembers a denial for a time.
+    pub(super) fn add(&self, (rule, key): (&str, &str), cost: u64, verdict: Verdict, lasts: Duration, now: Instant) {
+        let (hash, shard) = self.shard(rule, key);
+        let mut shard = shard.lock();
+        if shard.len() >= SHARD_KEYS && !shard.contains_key(&hash) {
+            shard.retain(|_, denied| denied.until > now);
+            if shard.len() >= SHARD_KEYS {
+                shard.clear();
+            }
+        }
+        let hits = shard.get(&hash).filter(|denied| denied.is_of(rule, key)).map_or(0, |denied| denied.hits);
+        let (rule, key) = (rule.into(), key.into());
+        shard.insert(hash, Denied { rule, key, cost, verdict, since: now, until: now + lasts, hits: hits + 1 });
+    }
+
+    /// Forgets a key, or all keys of a rule.
+    pub(super) fn forget(&self, rule: &str, key: Option<&str>) {
+        match key {
+            Some(key) => {
+                let (hash, shard) = self.shard(rule, key);
+                shard.lock().remove(&hash);
+            }
+            None => self.shards.iter().for_each(|shard| shard.lock().retain(|_, denied| *denied.rule != *rule)),
+        }
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&self) {
+        self.shards.iter().for_each(|shard| shard.lock().clear());
+    }
+
+    /// The keys that were denied most often.
+    pub(super) fn top(&self, limit: usize) -> Vec<TopKey> {
+        let mut top: Vec<TopKey> = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock();
+            top.extend(shard.values().map(|denied| TopKey {
+                rule: denied.rule.clone(),
+                key: denied.key.clone(),
+                denied: denied.hits,
+            }));
+        }
+        top.sort_unstable_by(|a, b| b.denied.cmp(&a.denied).then_with(|| (&a.rule, &a.key).cmp(&(&b.rule, &b.key))));
+        top.truncate(limit);
+        top
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{limit::Standing, time::Timestamp};
+
+    const VERDICT: Verdict = Verdict {
+        at: Timestamp::from_millis(0),
+        standing: Standing::Denied,
+        limit: 5,
+        remaining: 0,
+        next_ms: 400,
+        reset_ms: 9_000,
+        retry_ms: 5_000,
+        strikes: 0,
+    };
+
+    /// L6
+    #[test]
+    fn a_denied_key_is_remembered_until_it_may_ask_again() {
+        let (keys, now) = (DeniedKeys::default(), Instant::now());
+        keys.add(("login", "10.0.0.1"), 2, VERDICT, Duration::from_secs(5), now);
+        let later = now + Duration::from_secs(4);
+        let verdict = keys.get("login", "10.0.0.1", 2, later).expect("denied");
+        assert_eq!((verdict.retry_ms, verdict.reset_ms, verdict.next_ms), (1_000, 5_000, 1));
+        assert_eq!(keys.get("login", "10.0.0.1", 1, later), None, "less may fit in");
+        assert_eq!(keys.get("login", "10.0.0.2", 2, later), None);
+        assert_eq!(keys.get("other", "10.0.0.1", 2, later), None);
+        assert_eq!(keys.get("login", "10.0.0.1", 2, now + Duration::from_secs(5)), None);
+        keys.forget("login", Some("10.0.0.1"));
+        assert_eq!(keys.get("login", "10.0.0.1", 2, later), None);
+    }
+
+    /// L16
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let (keys, now) = (DeniedKeys::default(), Instant::now());
+        for number in 0..3 * bounds::DENIED_KEYS {
+            keys.add(("ip", &number.to_string()), 1, VERDICT, Duration::from_secs(60), now);
+        }
+        let held: usize = keys.shards.iter().map(|shard| shard.lock().len()).sum();
+        assert!(held <= bounds::DENIED_KEYS, "{held}");
+        for _ in 0..7 {
+            keys.add(("ip", "worst"), 1, VERDICT, Duration::from_secs(60), now);
+        }
+        let worst = TopKey { rule: "ip".into(), key: "worst".into(), denied: 7 };
+        assert_eq!(keys.top(1), [worst]);
+        keys.forget("ip", None);
+        assert!(keys.top(1).is_empty());
+    }
+}

@@ -1,0 +1,298 @@
+//! [`Rule`]: how often something may happen.
+
+use super::{Penalty, bounds};
+use crate::time::millis;
+use std::{sync::Arc, time::Duration};
+
+/// What a rule counts by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// The client's address: IPv4 whole, IPv6 by its /64.
+    Ip,
+    /// The user, by their tag.
+    User,
+    /// The endpoint.
+    Endpoint,
+    /// Nothing: one count for all, under the key `all`.
+    Global,
+    /// A management key or an API key of the application.
+    Key,
+    /// A key of the caller's making.
+    Custom,
+}
+
+/// How a rule counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// Generic cell rate algorithm in its leaky bucket form (ITU-T I.371 annex A): a burst at once, then evenly.
+    Gcra,
+    /// Two windows that begin with the first use; the one before counts by what part of it the last period still covers.
+    Sliding,
+    /// Windows of the calendar in UTC: hours, days, weeks that begin on Monday.
+    Fixed,
+    /// Requests in flight; the period is how long one that is never given back counts.
+    Concurrent,
+}
+
+/// What a rule answers while its store cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OnStoreFailure {
+    /// Yes.
+    Open,
+    /// Neither yes nor no: the caller answers that the service has reduced capacity.
+    Closed,
+    /// What this process counts alone, with the limit divided by the nodes that live.
+    Local,
+}
+
+/// Which requests count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Counted {
+    /// Every one.
+    All,
+    /// Those that fail: a unit is taken before and given back after success, so that no flood slips in between.
+    Failure,
+}
+
+/// So many in so long a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many; 0 denies everything.
+    pub count: u64,
+    /// In how long a time.
+    pub period: Duration,
+}
+
+/// What a [`Rule`] is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleOptions {
+    /// Its name: letters, digits, `_`, `-` and `.`.
+    pub name: Box<str>,
+    /// What it counts by.
+    pub level: Level,
+    /// How it counts.
+    pub algorithm: Algorithm,
+    /// What it allows.
+    pub rate: Rate,
+    /// How many may come at once, for [`Algorithm::Gcra`]. Default: the rate's count.
+    pub burst: Option<u64>,
+    /// What it answers while its store cannot.
+    pub on_store_failure: OnStoreFailure,
+    /// Whether it only counts what it would deny.
+    pub shadow: bool,
+    /// Which requests count.
+    pub counted: Counted,
+    /// What repeated denials cost.
+    pub penalty: Option<Penalty>,
+    /// Whether whoever is denied may solve a puzzle instead of waiting.
+    pub challenge: bool,
+}
+
+/// Why a rule cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    /// The name is empty, too long or has other characters.
+    #[error("a name has 1 to 64 letters, digits, _, - and .")]
+    Name,
+    /// The period is none or too long.
+    #[error("a period is at least 1 ms and at most ten years")]
+    Period,
+    /// Count and period together are too large.
+    #[error("so high a limit over so long a period cannot be counted exactly: lower one of them")]
+    TooLarge,
+    /// Too many in flight.
+    #[error("at most 1000 requests in flight can be counted")]
+    InFlight,
+    /// A burst where there is none.
+    #[error("only gcra has a burst")]
+    Burst,
+    /// A burst without a rate would never be refilled.
+    #[error("a rate of 0 has no burst")]
+    BurstOfNothing,
+    /// The penalty cannot be.
+    #[error("a penalty needs 1 ms <= base <= cap < decay, a factor of at least 1, and at most ten years")]
+    Penalty,
+}
+
+/// How often something may happen: options that were judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    options: RuleOptions,
+    numbers: StoredRule,
+}
+
+/// The numbers of a rule, as scripts get them. Times are milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredRule {
+    /// How it counts.
+    pub algorithm: Algorithm,
+    /// Units that may be out at a time.
+    pub limit: u64,
+    /// The period.
+    pub period_ms: u64,
+    /// What one unit weighs; see [`Self::drain`].
+    pub weight: u64,
+    /// What drains off in a millisecond. Weight and drain are period and count without their common divisor, so that nothing is rounded.
+    pub drain: u64,
+    /// What repeated denials cost.
+    pub penalty: Option<Penalty>,
+    /// Whether it denies nothing.
+    pub shadow: bool,
+}
+
+impl Rule {
+    /// Judges options.
+    ///
+    /// # Errors
+    /// [`RuleError`].
+    pub fn new(options: RuleOptions) -> Result<Self, RuleError> {
+        if !is_name(&options.name) {
+            return Err(RuleError::Name);
+        }
+        if options.penalty.is_some_and(|penalty| !penalty.is_sound()) {
+            return Err(RuleError::Penalty);
+        }
+        let numbers = numbers(&options)?;
+        Ok(Self { options, numbers })
+    }
+
+    /// What it was made of.
+    #[must_use]
+    pub fn options(&self) -> &RuleOptions {
+        &self.options
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.options.name
+    }
+
+    /// Its numbers.
+    #[must_use]
+    pub fn numbers(&self) -> &StoredRule {
+        &self.numbers
+    }
+
+    /// The same rule for one of several nodes that cannot speak to each other. Each may allow at least one.
+    #[must_use]
+    pub fn divided_by(&self, nodes: u64) -> Self {
+        let nodes = nodes.max(1);
+        let mut divided = self.clone();
+        let numbers = &mut divided.numbers;
+        if numbers.limit > 0 {
+            let limit = (numbers.limit / nodes).max(1);
+            numbers.weight = match numbers.algorithm {
+                Algorithm::Gcra => numbers.weight.saturating_mul(nodes).min(bounds::LARGEST / limit),
+                _ => numbers.weight,
+            };
+            numbers.limit = limit;
+        }
+        divided
+    }
+
+    /// Whether a denial holds until the time that was told, whatever happens meanwhile but a reset.
+    #[must_use]
+    pub fn denies_for_good(&self) -> bool {
+        let extends = self.options.penalty.is_some_and(|penalty| penalty.extend_on_hit);
+        self.options.counted == Counted::All && self.options.algorithm != Algorithm::Concurrent && !extends
+    }
+
+    /// Shared.
+    #[must_use]
+    pub fn shared(self) -> Arc<Self> {
+        Arc::new(self)
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    (1..=bounds::RULE_NAME_BYTES).contains(&name.len()) && name.bytes().all(is_plain)
+}
+
+fn numbers(options: &RuleOptions) -> Result<StoredRule, RuleError> {
+    let RuleOptions { algorithm, rate, burst, shadow, penalty, .. } = *options;
+    let period_ms = millis(rate.period);
+    if period_ms == 0 || period_ms > bounds::LONGEST_MS {
+        return Err(RuleError::Period);
+    }
+    let limit = match (algorithm, burst) {
+        (Algorithm::Gcra, Some(burst)) if rate.count == 0 && burst > 0 => return Err(RuleError::BurstOfNothing),
+        (Algorithm::Gcra, burst) => burst.unwrap_or(rate.count),
+        (_, Some(_)) => return Err(RuleError::Burst),
+        (Algorithm::Concurrent, None) if rate.count > bounds::IN_FLIGHT => return Err(RuleError::InFlight),
+        (_, None) => rate.count,
+    };
+    let (weight, drain) = match algorithm {
+        Algorithm::Gcra => {
+            let common = common_divisor(period_ms, rate.count);
+            (period_ms / common, rate.count / common)
+        }
+        _ => (period_ms, 0),
+    };
+    // Twice: a caller may ask for the whole limit where all of it is out, and two windows may be full.
+    let largest = limit.checked_mul(weight).and_then(|full| full.checked_mul(2)).and_then(|full| full.checked_add(drain));
+    if largest.is_none_or(|largest| largest > bounds::LARGEST) {
+        return Err(RuleError::TooLarge);
+    }
+    Ok(StoredRule { algorithm, limit, period_ms, weight, drain, penalty, shadow })
+}
+
+/// Never 0: a period is not.
+fn common_divisor(mut a: u64, mut b: u64) -> u64 {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::limit) fn options(algorithm: Algorithm, count: u64, period: Duration) -> RuleOptions {
+        RuleOptions {
+            name: "rule".into(),
+            level: Level::Custom,
+            algorithm,
+            rate: Rate { count, period },
+            burst: None,
+            on_store_failure: OnStoreFailure::Open,
+            shadow: false,
+            counted: Counted::All,
+            penalty: None,
+            challenge: false,
+        }
+    }
+
+    pub(in crate::limit) fn rule(algorithm: Algorithm, count: u64, period: Duration) -> Rule {
+        Rule::new(options(algorithm, count, period)).expect("a rule")
+    }
+
+    #[test]
+    fn what_cannot_be_counted_is_no_rule() {
+        let of = |algorithm, count, period_s: u64| Rule::new(options(algorithm, count, Duration::from_secs(period_s)));
+        assert_eq!(of(Algorithm::Gcra, 1, 0), Err(RuleError::Period));
+        assert_eq!(of(Algorithm::Gcra, 1, 4_000 * 86_400), Err(RuleError::Period));
+        assert_eq!(of(Algorithm::Sliding, 1_000_000_000, 86_400), Err(RuleError::TooLarge));
+        assert_eq!(of(Algorithm::Concurrent, 1_001, 30), Err(RuleError::InFlight));
+        assert!(of(Algorithm::Gcra, 1_000_000_000, 86_400).is_ok(), "weight and drain have no common divisor");
+        let burst = RuleOptions { burst: Some(5), ..options(Algorithm::Fixed, 1, Duration::from_secs(1)) };
+        assert_eq!(Rule::new(burst), Err(RuleError::Burst));
+        let nothing = RuleOptions { burst: Some(5), ..options(Algorithm::Gcra, 0, Duration::from_secs(1)) };
+        assert_eq!(Rule::new(nothing), Err(RuleError::BurstOfNothing));
+        for name in ["", "a b", "a:b", "a*", &"x".repeat(65)] {
+            let named = RuleOptions { name: name.into(), ..options(Algorithm::Gcra, 1, Duration::from_secs(1)) };
+            assert_eq!(Rule::new(named), Err(RuleError::Name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_divided_rule_allows_its_part_and_never_nothing() {
+        let rule = rule(Algorithm::Gcra, 100, Duration::from_secs(60));
+        let part = *rule.divided_by(4).numbers();
+        assert_eq!((part.limit, part.weight, part.drain), (25, 2_400, 1));
+        assert_eq!(rule.divided_by(1_000).numbers().limit, 1);
+        assert_eq!(rule.divided_by(0), rule);
+    }
+}

@@ -1,0 +1,575 @@
+//! [`Limiter`]: what applications and the server call.
+
+use super::{
+    Addresses, Decision, Demand, KeyError, Level, LimitKey, LimitStore, Matched, OnStoreFailure, Refund, ResetPattern, Rule,
+    Standing, TopKey, Verdict, bounds,
+    denied::DeniedKeys,
+    rules::{Ruled, Rules},
+};
+use crate::{
+    bus::{Bus, LimitReset, News, Signal},
+    deployment::Deployment,
+    event::{Event, EventType, Observer, Origin},
+    fault::Fault,
+    id::{UserId, UserTag},
+    time::Clock,
+};
+use parking_lot::RwLock;
+use sha2::{Digest as _, Sha256};
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// What a [`Limiter`] is made of.
+pub struct LimiterParts {
+    /// Where counts are kept.
+    pub store: Arc<dyn LimitStore>,
+    /// Counts in this process, for rules with [`OnStoreFailure::Local`] while the store is away.
+    pub fallback: Arc<dyn LimitStore>,
+    /// Where resets are told and heard.
+    pub bus: Arc<dyn Bus>,
+    /// Makes tags of users.
+    pub deployment: Deployment,
+    /// The rules.
+    pub rules: Rules,
+    /// Which addresses count as one.
+    pub addresses: Addresses,
+    /// Where denials are noted.
+    pub observer: Observer,
+    /// The clock of what is counted in this process.
+    pub clock: Clock,
+}
+
+/// Asks for one rule and key.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    ruled: Arc<Ruled>,
+    key: LimitKey,
+    cost: u64,
+}
+
+impl Ask {
+    /// The rule, with the numbers that hold for the key.
+    #[must_use]
+    pub fn rule(&self) -> &Arc<Rule> {
+        self.ruled.for_key(&self.key)
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &LimitKey {
+        &self.key
+    }
+
+    fn demand(&self) -> Demand {
+        Demand { rule: self.rule().clone(), key: self.key.clone(), cost: self.cost }
+    }
+}
+
+/// Why something cannot be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// There is no such rule.
+    #[error("there is no limit rule of this name")]
+    UnknownRule,
+    /// The key is not one of the rule's level.
+    #[error("{0}")]
+    Key(KeyError),
+    /// The key is no user id.
+    #[error("the key of a rule of level user is a user id")]
+    UserId,
+    /// Less than one unit.
+    #[error("a cost is at least 1")]
+    Cost,
+    /// Too many at once.
+    #[error("at most 64 checks are made at once")]
+    TooMany,
+    /// Users are counted under pseudonyms, which no pattern can mean.
+    #[error("users are counted under pseudonyms: name one user, or all by *")]
+    UserPattern,
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything was allowed and taken.
+    Allowed,
+    /// Too much was used; nothing was taken.
+    Denied {
+        /// Milliseconds until it may be asked again.
+        retry_after_ms: u64,
+    },
+    /// As denied, but whoever solves a puzzle need not wait.
+    Challenge {
+        /// Milliseconds until it may be asked again without.
+        retry_after_ms: u64,
+        /// Strikes of the worst key: how hard the puzzle should be.
+        strikes: u64,
+    },
+    /// It costs more than a rule ever allows.
+    Unsatisfiable,
+    /// The store cannot say, and a rule wants no guess.
+    StoreUnavailable,
+}
+
+impl Outcome {
+    /// The stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied { .. } => "denied",
+            Self::Challenge { .. } => "challenge",
+            Self::Unsatisfiable => "unsatisfiable",
+            Self::StoreUnavailable => "store_unavailable",
+        }
+    }
+
+    /// Whether the request may go on.
+    #[must_use]
+    pub const fn allowed(self) -> bool {
+        matches!(self, Self::Allowed)
+    }
+}
+
+/// What one rule says.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// What was asked.
+    pub ask: Ask,
+    /// Whether this rule lets the request go on.
+    pub allowed: bool,
+    /// Where the key stands; `None` where that is not known: the store failed, or another key is known to be denied.
+    pub verdict: Option<Verdict>,
+    /// By which policy it was answered, where the store failed.
+    pub policy: Option<OnStoreFailure>,
+}
+
+/// The answer to a check.
+#[derive(Debug)]
+pub struct Checked {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What each rule says, in order.
+    pub said: Vec<Said>,
+    /// What was taken, to be given back where the request does not count after all.
+    pub taken: Taken,
+}
+
+/// What a check took.
+#[derive(Debug, Default)]
+#[must_use = "what is not given back stays taken"]
+pub struct Taken {
+    refunds: Vec<Refund>,
+    /// By this process alone.
+    locally: bool,
+    /// Whether somebody else may have been denied for it.
+    is_felt: bool,
+}
+
+/// Decides how often something may happen.
+///
+/// Round trips: one for a check, however many rules; none where one of the keys is known to be denied. That is known from the store's
+/// own word, until the time it told, and forgotten at a reset and at every doubt of the bus.
+pub struct Limiter {
+    store: Arc<dyn LimitStore>,
+    fallback: Arc<dyn LimitStore>,
+    bus: Arc<dyn Bus>,
+    deployment: Deployment,
+    rules: RwLock<Arc<Rules>>,
+    addresses: Addresses,
+    observer: Observer,
+    clock: Clock,
+    denied: DeniedKeys,
+    store_failed: AtomicBool,
+}
+
+impl fmt::Debug for Limiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limiter").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl Limiter {
+    /// A limiter that listens to the bus for as long as it lives. Needs a tokio runtime.
+    #[must_use]
+    pub fn start(parts: LimiterParts) -> Arc<Self> {
+        let LimiterParts { store, fallback, bus, deployment, rules, addresses, observer, clock } = parts;
+        let news = bus.subscribe();
+        let limiter = Arc::new(Self {
+            store,
+            fallback,
+            bus,
+            deployment,
+            rules: RwLock::new(Arc::new(rules)),
+            addresses,
+            observer,
+            clock,
+            denied: DeniedKeys::default(),
+            store_failed: AtomicBool::new(false),
+        });
+        tokio::spawn(hear(Arc::downgrade(&limiter), news));
+        limiter
+    }
+
+    /// The rules in effect.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.read().clone()
+    }
+
+    /// Puts other rules into effect. What is counted under a name goes on, unless its rate or its way of counting changed.
+    pub fn replace_rules(&self, rules: Rules) {
+        *self.rules.write() = Arc::new(rules);
+        self.denied.clear();
+    }
+
+    /// Asks by texts: an address, a user id, `all`, or any key, as the level of the rule wants it.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub fn ask(&self, rule: &str, key: &str, cost: u64) -> Result<Ask, AskError> {
+        let ruled = self.rules.read().get(rule).cloned().ok_or(AskError::UnknownRule)?;
+        if cost == 0 {
+            return Err(AskError::Cost);
+        }
+        let key = self.key(&ruled.rule, key)?;
+        Ok(Ask { ruled, key, cost })
+    }
+
+    fn key(&self, rule: &Rule, text: &str) -> Result<LimitKey, AskError> {
+        match rule.options().level {
+            Level::Ip => self.addresses.parse(text).map_err(AskError::Key),
+            Level::User => {
+                let user = UserId::new(text).map_err(|_| AskError::UserId)?;
+                Ok(LimitKey::of_user(self.deployment.tag(&user)))
+            }
+            Level::Global if text != "all" => Err(AskError::Key(KeyError::Global)),
+            Level::Global | Level::Endpoint | Level::Key | Level::Custom => LimitKey::new(text).map_err(AskError::Key),
+        }
+    }
+
+    /// Asks for one unit of a rule by what a request is; `None` where the request lacks what the rule counts: nobody is thrown into one
+    /// bucket with everybody else who is unknown.
+    #[must_use]
+    pub fn ask_for(&self, ruled: &Arc<Ruled>, request: &Requester<'_>) -> Option<Ask> {
+        let key = match ruled.rule.options().level {
+            Level::Ip => self.addresses.key(request.ip?),
+            Level::User => LimitKey::of_user(request.user?),
+            Level::Endpoint => LimitKey::new(request.endpoint?).ok()?,
+            Level::Global => LimitKey::new("all").ok()?,
+            Level::Key | Level::Custom => return None,
+        };
+        Some(Ask { ruled: ruled.clone(), key, cost: 1 })
+    }
+
+    /// Decides everything together: all of it is taken, or nothing.
+    ///
+    /// # Errors
+    /// [`AskError::TooMany`].
+    pub async fn check(&self, asks: Vec<Ask>) -> Result<Checked, AskError> {
+        if asks.len() > bounds::DEMANDS {
+            return Err(AskError::TooMany);
+        }
+        if let Some(known) = self.known_denial(&asks) {
+            return Ok(known.judged(asks));
+        }
+        let demands: Vec<Demand> = asks.iter().map(Ask::demand).collect();
+        let decided = self.store.check(&demands, self.clock.now()).await;
+        self.note_store(&decided);
+        Ok(match decided {
+            Ok(decision) => self.decided(asks, demands, decision, false),
+            Err(fault) => self.without_store(asks, demands, &fault).await,
+        })
+    }
+
+    /// Where the keys stand, taking nothing. Asks the store, whatever is remembered.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the store.
+    pub async fn peek(&self, asks: Vec<Ask>) -> Result<Checked, Fault> {
+        let demands: Vec<Demand> = asks.iter().map(Ask::demand).collect();
+        let decision = self.store.peek(&demands, self.clock.now()).await?;
+        let outcome = outcome_of(&asks, &decision);
+        Ok(Checked { outcome, said: said(asks, decision.verdicts), taken: Taken::default() })
+    }
+
+    /// Asks until everything is allowed, for as long as one may wait. The last answer is told.
+    ///
+    /// # Errors
+    /// [`AskError::TooMany`].
+    ///
+    /// # Cancel safety
+    /// What was taken by a check whose future is dropped stays taken.
+    pub async fn check_until(&self, asks: Vec<Ask>, longest: Duration) -> Result<Checked, AskError> {
+        let end = Instant::now() + longest;
+        loop {
+            let checked = self.check(asks.clone()).await?;
+            let Outcome::Denied { retry_after_ms } = checked.outcome else { return Ok(checked) };
+            let wait = Duration::from_millis(retry_after_ms);
+            if Instant::now() + wait > end {
+                return Ok(checked);
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Gives back what a check took: the request does not count. Where the store fails it stays taken.
+    pub async fn give_back(&self, taken: Taken) {
+        if taken.refunds.is_empty() {
+            return;
+        }
+        let store = if taken.locally { &self.fallback } else { &self.store };
+        match store.refund(&taken.refunds, self.clock.now()).await {
+            Ok(()) if taken.is_felt => {
+                taken.refunds.iter().for_each(|refund| self.tell(refund.rule.name(), Some(refund.key.text())))
+            }
+            Ok(()) => {}
+            Err(fault) => tracing::debug!(class = fault.class(), "what a request took cannot be given back"),
+        }
+    }
+
+    /// Forgets a key: count, strikes and block, on all nodes within a second. Whether there was anything.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the store.
+    pub async fn reset(&self, ask: &Ask) -> Result<bool, Fault> {
+        let (rule, key) = (ask.rule().name(), &ask.key);
+        let was_there = self.store.reset(rule, key).await?;
+        // In memory: cannot fail.
+        let _ = self.fallback.reset(rule, key).await;
+        self.tell(rule, Some(key.text()));
+        Ok(was_there)
+    }
+
+    /// Forgets the keys of a rule that a pattern means. Addresses are met as they are counted: `2001:db8::/64`.
+    ///
+    /// # Errors
+    /// [`AskError`] for a rule that is not, or a pattern that cannot mean anything; within it a [`Fault`] of the store.
+    pub async fn reset_matching(&self, pattern: &ResetPattern) -> Result<Result<Matched, Fault>, AskError> {
+        let ruled = self.rules.read().get(&pattern.rule).cloned().ok_or(AskError::UnknownRule)?;
+        if ruled.rule.options().level == Level::User && &*pattern.glob != "*" {
+            return Err(AskError::UserPattern);
+        }
+        let matched = self.store.reset_matching(pattern).await;
+        if matched.is_ok() && !pattern.dry_run {
+            let _ = self.fallback.reset_matching(pattern).await;
+            self.tell(&pattern.rule, None);
+        }
+        Ok(matched)
+    }
+
+    /// The keys that this process denied most often, among those that it remembers.
+    #[must_use]
+    pub fn top(&self, limit: usize) -> Vec<TopKey> {
+        self.denied.top(limit)
+    }
+
+    fn tell(&self, rule: &str, key: Option<&str>) {
+        self.denied.forget(rule, key);
+        self.bus.publish(Signal::LimitReset(LimitReset { rule: rule.into(), key: key.map(Into::into) }));
+    }
+
+    fn known_denial(&self, asks: &[Ask]) -> Option<Known> {
+        let now = Instant::now();
+        let known = |(place, ask): (usize, &Ask)| {
+            let rule = ask.rule();
+            if rule.numbers().shadow {
+                return None;
+            }
+            let verdict = self.denied.get(rule.name(), ask.key.text(), ask.cost, now)?;
+            ask.ruled.figures().remembered.increment(1);
+            Some(Known { place, verdict })
+        };
+        asks.iter().enumerate().find_map(known)
+    }
+
+    fn decided(&self, asks: Vec<Ask>, demands: Vec<Demand>, decision: Decision, locally: bool) -> Checked {
+        let outcome = outcome_of(&asks, &decision);
+        let is_felt = decision.verdicts.iter().any(Verdict::is_near);
+        for (ask, verdict) in asks.iter().zip(&decision.verdicts) {
+            self.count(ask, verdict, decision.granted);
+            if !locally && !verdict.allowed() && !ask.rule().numbers().shadow {
+                self.remember(ask, *verdict);
+            }
+        }
+        let taken = if decision.granted { taken(demands, &decision) } else { Vec::new() };
+        Checked { outcome, said: said(asks, decision.verdicts), taken: Taken { refunds: taken, locally, is_felt } }
+    }
+
+    fn count(&self, ask: &Ask, verdict: &Verdict, granted: bool) {
+        let figures = ask.ruled.figures();
+        match verdict.standing {
+            Standing::Allowed if granted && verdict.is_near() => {
+                figures.near.increment(1);
+                figures.allowed.increment(1);
+            }
+            Standing::Allowed => figures.allowed.increment(1),
+            _ if ask.rule().numbers().shadow => figures.would_deny.increment(1),
+            Standing::Unsatisfiable => figures.unsatisfiable.increment(1),
+            Standing::Denied | Standing::Blocked => figures.denied.increment(1),
+        }
+    }
+
+    fn remember(&self, ask: &Ask, verdict: Verdict) {
+        if verdict.retry_ms > 0 {
+            let told = Duration::from_millis(verdict.retry_ms);
+            let lasts = if ask.rule().denies_for_good() { told } else { told.min(bounds::DENIED_BRIEFLY) };
+            self.denied.add((ask.rule().name(), ask.key.text()), ask.cost, verdict, lasts, Instant::now());
+        }
+    }
+
+    /// Tells the security log of what denied a request: once a minute for a key, then how often.
+    pub fn note_denial(&self, checked: &Checked, origin: &Origin) {
+        for said in checked.said.iter().filter(|said| !said.allowed && said.verdict.is_some()) {
+            let (rule, key) = (said.ask.rule().name(), said.ask.key.text());
+            let digest = Sha256::digest([rule, "\n", key].concat());
+            let coalesced = u128::from_be_bytes(*digest.first_chunk().expect("a digest has 32 bytes"));
+            self.observer.note_once(coalesced, Event::new(EventType::LimitDenied, self.clock.now(), origin).because(rule));
+        }
+    }
+
+    /// Counts faults of the store and their end.
+    fn note_store<T>(&self, answer: &Result<T, Fault>) {
+        match answer {
+            Ok(_) if self.store_failed.load(Ordering::Relaxed) => {
+                if self.store_failed.swap(false, Ordering::Relaxed) {
+                    metrics::counter!("vestibule_limit_store_recoveries_total").increment(1);
+                    tracing::info!("limits are counted in the store again");
+                }
+            }
+            Ok(_) => {}
+            Err(fault) => {
+                metrics::counter!("vestibule_limit_store_faults_total", "class" => fault.class()).increment(1);
+                if !self.store_failed.swap(true, Ordering::Relaxed) {
+                    tracing::error!(class = fault.class(), error = %fault, "limits cannot be counted: each rule answers by its policy");
+                }
+            }
+        }
+    }
+
+    /// Each rule by its policy.
+    async fn without_store(&self, asks: Vec<Ask>, demands: Vec<Demand>, fault: &Fault) -> Checked {
+        tracing::debug!(class = fault.class(), "limits without the store");
+        asks.iter().for_each(|ask| ask.ruled.figures().failed.increment(1));
+        let policy = |ask: &Ask| ask.rule().options().on_store_failure;
+        let is_closed = |ask: &Ask| policy(ask) == OnStoreFailure::Closed && !ask.rule().numbers().shadow;
+        let closed = asks.iter().any(is_closed);
+        let nodes = self.bus.nodes() as u64;
+        let alone = |demand: Demand| Demand { rule: demand.rule.divided_by(nodes).shared(), ..demand };
+        let local: Vec<Demand> = demands
+            .into_iter()
+            .filter(|demand| demand.rule.options().on_store_failure == OnStoreFailure::Local && !closed)
+            .map(alone)
+            .collect();
+        let decision = match local.is_empty() {
+            true => None,
+            false => self.fallback.check(&local, self.clock.now()).await.ok(),
+        };
+        let granted = decision.as_ref().is_none_or(|decision| decision.granted);
+        let refunds =
+            decision.as_ref().filter(|decision| decision.granted).map_or_else(Vec::new, |decision| taken(local, decision));
+        let mut verdicts = decision.map(|decision| decision.verdicts).unwrap_or_default().into_iter();
+        let said: Vec<Said> = asks
+            .into_iter()
+            .map(|ask| {
+                let policy = policy(&ask);
+                let verdict = if policy == OnStoreFailure::Local { verdicts.next() } else { None };
+                let allowed =
+                    !is_closed(&ask) && (verdict.is_none_or(|verdict| verdict.allowed()) || ask.rule().numbers().shadow);
+                Said { ask, allowed, verdict, policy: Some(policy) }
+            })
+            .collect();
+        let retry_after_ms = said.iter().filter(|said| !said.allowed).filter_map(|said| Some(said.verdict?.retry_ms)).max();
+        let outcome = match (closed, granted) {
+            (true, _) => Outcome::StoreUnavailable,
+            (false, true) => Outcome::Allowed,
+            (false, false) => Outcome::Denied { retry_after_ms: retry_after_ms.unwrap_or(0) },
+        };
+        Checked { outcome, said, taken: Taken { refunds, locally: true, is_felt: false } }
+    }
+}
+
+/// What a request is, for rules that are applied to it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Requester<'a> {
+    /// Where it comes from.
+    pub ip: Option<IpAddr>,
+    /// Whose token it carries.
+    pub user: Option<UserTag>,
+    /// What it asks for.
+    pub endpoint: Option<&'a str>,
+}
+
+/// A denial that is remembered.
+struct Known {
+    place: usize,
+    verdict: Verdict,
+}
+
+impl Known {
+    fn judged(self, asks: Vec<Ask>) -> Checked {
+        let said = asks.into_iter().enumerate().map(|(place, ask)| {
+            let verdict = (place == self.place).then_some(self.verdict);
+            Said { ask, allowed: verdict.is_none(), verdict, policy: None }
+        });
+        let said: Vec<Said> = said.collect();
+        let outcome = denial(said[self.place].ask.rule().options().challenge, self.verdict.retry_ms, self.verdict.strikes);
+        Checked { outcome, said, taken: Taken::default() }
+    }
+}
+
+fn denial(challenge: bool, retry_after_ms: u64, strikes: u64) -> Outcome {
+    if challenge { Outcome::Challenge { retry_after_ms, strikes } } else { Outcome::Denied { retry_after_ms } }
+}
+
+fn outcome_of(asks: &[Ask], decision: &Decision) -> Outcome {
+    if decision.granted {
+        return Outcome::Allowed;
+    }
+    let denying = || {
+        let denies = |(ask, verdict): &(&Ask, &Verdict)| !verdict.allowed() && !ask.rule().numbers().shadow;
+        asks.iter().zip(&decision.verdicts).filter(denies)
+    };
+    if denying().any(|(_, verdict)| verdict.standing == Standing::Unsatisfiable) {
+        return Outcome::Unsatisfiable;
+    }
+    let retry_after_ms = denying().map(|(_, verdict)| verdict.retry_ms).max().unwrap_or(0);
+    let strikes = denying().map(|(_, verdict)| verdict.strikes).max().unwrap_or(0);
+    denial(denying().all(|(ask, _)| ask.rule().options().challenge), retry_after_ms, strikes)
+}
+
+fn said(asks: Vec<Ask>, verdicts: Vec<Verdict>) -> Vec<Said> {
+    let say = |(ask, verdict): (Ask, Verdict)| {
+        let allowed = verdict.allowed() || ask.rule().numbers().shadow;
+        Said { ask, allowed, verdict: Some(verdict), policy: None }
+    };
+    asks.into_iter().zip(verdicts).map(say).collect()
+}
+
+/// What a granted decision took: nothing for shadow rules that would have denied.
+fn taken(demands: Vec<Demand>, decision: &Decision) -> Vec<Refund> {
+    let of = |(demand, verdict): (Demand, &Verdict)| {
+        let Demand { rule, key, cost } = demand;
+        verdict.allowed().then_some(Refund { rule, key, cost, taken_at: verdict.at })
+    };
+    demands.into_iter().zip(&decision.verdicts).filter_map(of).collect()
+}
+
+/// Forgets what others reset, and everything where something may have been missed.
+async fn hear(limiter: Weak<Limiter>, mut news: crate::bus::Subscription) {
+    while let Some(news) = news.next().await {
+        let Some(limiter) = limiter.upgrade() else { return };
+        match news {
+            News::Signal(Signal::LimitReset(reset)) => limiter.denied.forget(&reset.rule, reset.key.as_deref()),
+            News::Signal(_) => {}
+            News::Doubt(_) => limiter.denied.clear(),
+        }
+    }
+}
