@@ -15,13 +15,14 @@ use vestibule_core::{
     fault::Fault,
     inspect::{Finding, Inspect, Watch, Watches},
     key::KeyStore,
+    limit::{Addresses, LimitStore, Limiter, LimiterParts, Rules, bounds::FALLBACK_KEYS},
     password::{HashPool, Hasher, PasswordPolicy, PoolConfig},
     secret::KeyRing,
     session::{Policies, SessionStore, Sessions, service::Parts},
     time::{Clock, Follower, Timestamp},
     token::{DenyList, TokenStore},
 };
-use vestibule_memory::{MemoryOptions, MemoryStore};
+use vestibule_memory::{MemoryLimits, MemoryOptions, MemoryStore};
 
 /// How long the state may take of a call's deadline where a record can answer in its place.
 #[cfg(all(feature = "redis", feature = "postgres"))]
@@ -58,6 +59,13 @@ pub struct Options {
     pub legacy_until: Option<Timestamp>,
     /// Which passwords accounts may use. Default: 15 characters at least.
     pub password_policy: PasswordPolicy,
+    /// The limit rules. Default: none.
+    pub limits: Rules,
+    /// Which addresses count as one for them. Default: IPv4 whole, IPv6 by its /64.
+    pub limit_addresses: Addresses,
+    /// A Redis of its own for what is counted by them. Default: the state's. What is counted is never in a record.
+    #[cfg(feature = "redis")]
+    pub limits_redis: Option<vestibule_redis::RedisAddress>,
     /// How many passwords are hashed at once, and how many wait. Default: one for each core, 64 waiting.
     pub password_pool: PoolConfig,
     /// How often somebody may be wrong about a password. Default: [`LocalThrottle`] with [`Budgets::default`].
@@ -83,6 +91,10 @@ impl Options {
             clock: Clock::system(),
             legacy_until: None,
             password_policy: PasswordPolicy::default(),
+            limits: Rules::default(),
+            limit_addresses: Addresses::default(),
+            #[cfg(feature = "redis")]
+            limits_redis: None,
             password_pool: PoolConfig::default(),
             login_throttle: Arc::new(LocalThrottle::new(Budgets::default())),
         }
@@ -145,6 +157,8 @@ pub struct Vestibule {
     pub feed: Arc<Feed>,
     /// Management keys.
     pub keys: Arc<dyn KeyStore>,
+    /// Rate limits.
+    pub limits: Arc<Limiter>,
     /// Where observations go.
     pub observer: Observer,
     /// Token families.
@@ -182,6 +196,8 @@ struct Stores {
     tokens: Arc<dyn TokenStore>,
     events: Arc<dyn EventStore>,
     keys: Arc<dyn KeyStore>,
+    /// What is counted: in the state, never in the record.
+    limits: Arc<dyn LimitStore>,
     deployment: Arc<dyn DeploymentStore>,
     durable: Option<Durable>,
     bus: Arc<dyn Bus>,
@@ -236,8 +252,18 @@ impl Vestibule {
             deployment: deployment.clone(),
             policies: options.policies,
             observer: observer.clone(),
-            clock: options.clock,
+            clock: options.clock.clone(),
         }));
+        let limits = Limiter::start(LimiterParts {
+            store: stores.limits,
+            fallback: Arc::new(MemoryLimits::new(FALLBACK_KEYS)),
+            bus: stores.bus.clone(),
+            deployment: deployment.clone(),
+            rules: options.limits,
+            addresses: options.limit_addresses,
+            observer: observer.clone(),
+            clock: options.clock,
+        });
         let accounts = match &stores.durable {
             None => None,
             Some(durable) => Some(Arc::new(Accounts::new(AccountParts {
@@ -253,6 +279,7 @@ impl Vestibule {
             sessions,
             events: stores.events,
             keys: stores.keys,
+            limits,
             observer,
             tokens: stores.tokens,
             deny_list,
@@ -315,12 +342,28 @@ async fn on_redis(options: &Options, address: vestibule_redis::RedisAddress) -> 
         tokens: store.clone(),
         events: store.clone(),
         keys: store.clone(),
+        limits: limits_on_redis(options, || store.limits()).await,
         deployment: store.clone(),
         durable: None,
         bus,
         store_server: Some(store),
         record_server: None,
     })
+}
+
+/// Counts on a Redis of their own, else on that of the state.
+#[cfg(feature = "redis")]
+async fn limits_on_redis(options: &Options, of_state: impl FnOnce() -> vestibule_redis::RedisLimits) -> Arc<dyn LimitStore> {
+    let limits = match &options.limits_redis {
+        Some(address) => {
+            let own = vestibule_redis::RedisOptions { deadline: options.deadline, ..options.redis_options.clone() };
+            vestibule_redis::RedisLimits::new(address.clone(), &own)
+        }
+        None => of_state(),
+    };
+    // Who is not there yet answers later: each rule has its policy until then.
+    let _ = limits.warm_up().await;
+    Arc::new(limits)
 }
 
 /// Refuses a Redis that is too old, that refuses us, and where it is to be strict one that endangers sessions.
@@ -341,6 +384,7 @@ fn in_memory(options: &Options) -> Stores {
         tokens: store.clone(),
         events: store.clone(),
         keys: store.clone(),
+        limits: Arc::new(MemoryLimits::default()),
         deployment: store,
         durable: None,
         bus,
@@ -367,7 +411,8 @@ async fn on_both(options: &Options, address: vestibule_redis::RedisAddress, url:
     bus.join().await;
     let durable = Durable::on(bus, record.clone(), state.clone(), options.deadline);
     durable.follow();
-    Ok(Stores { store_server: Some(state), record_server: Some(record.clone()), ..joined(record, durable) })
+    let limits = limits_on_redis(options, || state.limits()).await;
+    Ok(Stores { limits, store_server: Some(state), record_server: Some(record.clone()), ..joined(record, durable) })
 }
 
 /// How a database is kept that other processes may use too. A read is bounded as a call is: events and keys are read without
@@ -404,6 +449,7 @@ where
         tokens: Arc::new(durable.clone()),
         events: record.clone(),
         keys: record.clone(),
+        limits: Arc::new(MemoryLimits::default()),
         deployment: record,
         bus: durable.bus(),
         durable: Some(durable),
