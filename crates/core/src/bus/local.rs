@@ -174,11 +174,7 @@ mod tests {
     fn what_was_told_lately_is_dropped() {
         let start = Instant::now();
         let mut told = Told::new(start);
-<<<<<<< HEAD
-        let Signal::SessionsEnded(end) = ended(1) else { unreachable!("made so") };
-=======
         let end = end(1);
->>>>>>> 6b8960f (Count limits in memory and on Redis)
         assert!(told.add(&end, start) && !told.add(&end, start));
         // The older generation counts, and leaves a period later.
         assert!(!told.add(&end, start + bounds::OVERLAY_KEPT));
@@ -190,12 +186,7 @@ mod tests {
         let start = Instant::now();
         let mut told = Told::new(start);
         for revision in 0..3 * bounds::BUS_TOLD as u64 {
-<<<<<<< HEAD
-            let Signal::SessionsEnded(end) = ended(revision) else { unreachable!("made so") };
-            assert!(told.add(&end, start));
-=======
             assert!(told.add(&end(revision), start));
->>>>>>> 6b8960f (Count limits in memory and on Redis)
         }
         assert!(told.now.len() + told.before.len() <= 2 * bounds::BUS_TOLD);
     }

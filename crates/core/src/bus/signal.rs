@@ -16,10 +16,8 @@ use std::sync::Arc;
 pub enum Signal {
     /// Sessions of one user ended.
     SessionsEnded(SessionsEnded),
-<<<<<<< HEAD
     /// Access tokens must not be believed any more.
     TokensDenied(Arc<[Denial]>),
-=======
     /// A limit was reset.
     LimitReset(LimitReset),
 }
@@ -31,7 +29,6 @@ pub struct LimitReset {
     pub rule: Box<str>,
     /// The key; `None` for all of them.
     pub key: Option<Box<str>>,
->>>>>>> 6b8960f (Count limits in memory and on Redis)
 }
 
 /// Sessions of one user ended, by whatever reason: all that one decision ended.
@@ -92,11 +89,8 @@ fn common_reason(ended: &[PackedSession]) -> Option<EndReason> {
 /// Kinds of frames. A byte once given is never given again.
 mod kind {
     pub(super) const SESSIONS_ENDED: u8 = 1;
-<<<<<<< HEAD
     pub(super) const TOKENS_DENIED: u8 = 2;
-=======
     pub(super) const LIMIT_RESET: u8 = 3;
->>>>>>> 6b8960f (Count limits in memory and on Redis)
 }
 
 impl Signal {
@@ -118,11 +112,8 @@ impl Signal {
     pub fn encode(&self) -> (u8, Vec<u8>) {
         match self {
             Self::SessionsEnded(ended) => (kind::SESSIONS_ENDED, ended.encode()),
-<<<<<<< HEAD
             Self::TokensDenied(denials) => (kind::TOKENS_DENIED, Denial::pack(denials)),
-=======
             Self::LimitReset(reset) => (kind::LIMIT_RESET, reset.encode()),
->>>>>>> 6b8960f (Count limits in memory and on Redis)
         }
     }
 
@@ -131,11 +122,8 @@ impl Signal {
     pub fn decode(kind: u8, body: &[u8]) -> Option<Self> {
         match kind {
             kind::SESSIONS_ENDED => SessionsEnded::decode(body).map(Self::SessionsEnded),
-<<<<<<< HEAD
             kind::TOKENS_DENIED => Denial::unpack(body).map(|denials| Self::TokensDenied(denials.into())),
-=======
             kind::LIMIT_RESET => LimitReset::decode(body).map(Self::LimitReset),
->>>>>>> 6b8960f (Count limits in memory and on Redis)
             _ => None,
         }
     }
@@ -218,13 +206,8 @@ mod tests {
 
     #[test]
     fn too_many_to_name_are_all() {
-<<<<<<< HEAD
         let told = ended(bounds::SIGNAL_SESSIONS + 1, None);
         assert!(matches!(told, Signal::SessionsEnded(ended) if ended.which == Which::All));
-=======
-        let ended = ended(bounds::SIGNAL_SESSIONS + 1, None);
-        assert!(matches!(ended, Signal::SessionsEnded(SessionsEnded { which: Which::All, .. })), "{ended:?}");
->>>>>>> 6b8960f (Count limits in memory and on Redis)
     }
 
     #[test]
