@@ -5,6 +5,7 @@ use crate::{
     event::EventType,
     id::{SessionId, UserTag},
     session::{EndReason, PackedSession, TokenDigest, command::RotateSession, transition::rotated},
+    token::FamilyEnd,
     user::{Step, command::UserCommand},
 };
 
@@ -105,11 +106,19 @@ impl UserCommand for ChangePassword {
         step.fx.account_changed = true;
         step.fx.changed = true;
         let session = self.current.and_then(|rotate| rotate_current(step, rotate));
-        let except: Vec<SessionId> = session.iter().map(PackedSession::id).collect();
-        let revoked = if self.revoke_others { step.end_all(&except, EndReason::PasswordChanged) } else { 0 };
+        let stays = session.as_ref().map(PackedSession::id);
+        let revoked = if self.revoke_others { end_what_it_opened(step, stays) } else { 0 };
         step.note(EventType::UserPasswordChanged).count = Some(revoked);
         ChangePasswordOutcome::Changed { session, revoked }
     }
+}
+
+/// Ends what the password before has opened: sessions and families of tokens, but for the session that stays and its families.
+/// Returns how many sessions ended.
+fn end_what_it_opened(step: &mut Step<'_>, stays: Option<SessionId>) -> u64 {
+    let revoked = step.end_all(stays.as_slice(), EndReason::PasswordChanged);
+    step.end_families(FamilyEnd::Revoked, |family| family.session.is_none() || family.session != stays);
+    revoked
 }
 
 fn rotate_current(step: &mut Step<'_>, rotate: RotateSession) -> Option<PackedSession> {
@@ -250,10 +259,95 @@ impl UserCommand for ResetPassword {
         }
         step.fx.account_changed = true;
         step.fx.changed = true;
-        let revoked = step.end_all(&[], EndReason::PasswordChanged);
+        let revoked = end_what_it_opened(step, None);
         let event = step.note(EventType::UserPasswordChanged);
         event.reason = Some("reset".into());
         event.count = Some(revoked);
         ResetPasswordOutcome::Done { revoked }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        account::Email,
+        event::Origin,
+        id::UserId,
+        time::Timestamp,
+        token::Family,
+        user::{Context, Facts, UserAggregate, command::apply},
+    };
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn family(serial: u8, session: Option<SessionId>) -> Family {
+        Family {
+            serial: [serial; 12],
+            session,
+            client_id: None,
+            device_id: None,
+            audience: Vec::new(),
+            scope: Vec::new(),
+            roles: Vec::new(),
+            permissions: Vec::new(),
+            created_at: NOW,
+            expires_at: NOW.plus_ms(1_000_000),
+            idle_timeout_ms: 1_000_000,
+            last_used_at: NOW,
+            generation: 0,
+            key_id: 0,
+            advanced_at: NOW,
+            access_until: NOW.plus_ms(1_000),
+        }
+    }
+
+    /// A user with an account and three families: of no session, of a session, and of another.
+    fn user(sessions: [SessionId; 2]) -> UserAggregate {
+        let mut user = UserAggregate::new(sessions[0].tag());
+        user.account = Some(Box::new(Account {
+            user_id: UserId::new("ada").expect("a user id"),
+            email: Email::new("ada@example.com").expect("an address"),
+            name: None,
+            password_hash: "before".into(),
+            created_at: NOW,
+            password_changed_at: NOW,
+            reset: Some(Reset { digest: TokenDigest::from_bytes([1; 32]), expires_at: NOW.plus_ms(1) }),
+        }));
+        user.extras_mut().families = vec![family(1, None), family(2, Some(sessions[0])), family(3, Some(sessions[1]))];
+        user
+    }
+
+    fn sessions() -> [SessionId; 2] {
+        let tag = UserTag::anonymous();
+        [SessionId::generate(tag), SessionId::generate(tag)]
+    }
+
+    // S14
+    #[test]
+    fn a_new_password_ends_the_families_of_all_but_the_session_that_stays() {
+        let sessions = sessions();
+        for (stays, left) in [(None, vec![]), (Some(sessions[0]), vec![[2; 12]])] {
+            let mut user = user(sessions);
+            let cx = Context { now: NOW, origin: Origin::default() };
+            let mut step = Step { user: &mut user, cx: &cx, facts: Facts::default(), fx: crate::user::Effects::default() };
+            assert_eq!(end_what_it_opened(&mut step, stays), 0);
+            assert_eq!(step.fx.denied.len(), 3 - left.len(), "their access tokens are denied as well");
+            let families = step.user.extras.as_ref().map_or(&[][..], |extras| &extras.families);
+            assert_eq!(families.iter().map(|family| family.serial).collect::<Vec<_>>(), left);
+        }
+    }
+
+    // S14, S87
+    #[test]
+    fn a_reset_leaves_no_family_and_no_second_use() {
+        let sessions = sessions();
+        let mut user = user(sessions);
+        let cx = Context { now: NOW, origin: Origin::default() };
+        let reset = ResetPassword { tag: user.tag, token: TokenDigest::from_bytes([1; 32]), new_hash: "after".into() };
+        let (outcome, effects) = apply(reset.clone(), &mut user, &cx, Facts::default());
+        assert_eq!(outcome, ResetPasswordOutcome::Done { revoked: 0 });
+        assert!(effects.account_changed && user.extras.as_ref().is_none_or(|extras| extras.families.is_empty()));
+        assert_eq!(apply(reset, &mut user, &cx, Facts::default()).0, ResetPasswordOutcome::Invalid);
     }
 }

@@ -7,7 +7,7 @@ use super::{
     Account, Accounts, Email,
     command::{OpenReset, OpenResetOutcome, ResetPassword, ResetPasswordOutcome},
     service::Judged,
-    throttle::{Admission, Attempt},
+    throttle::{Admission, Attempt, AttemptEnd},
 };
 use crate::{
     bounds,
@@ -94,7 +94,7 @@ impl Accounts {
     pub async fn request_reset(&self, email: Option<Email>, origin: Origin) -> Result<(), Fault> {
         let Some(email) = email else { return Ok(()) };
         let now = self.clock.now();
-        let attempt = Attempt { subject: self.subject(b"\0reset", email.as_str().as_bytes()), address: origin.ip };
+        let attempt = Attempt { subject: Some(self.subject(b"\0reset", email.as_str().as_bytes())), address: origin.ip };
         let account = self.store.by_email(email).await?;
         if let (Some(account), Admission::Allowed) = (account, self.resets.admit_at(&attempt, now)) {
             let event = Event::new(EventType::UserResetRequested, now, &origin);
@@ -138,9 +138,14 @@ impl Accounts {
         origin.actor = Some(account.user_id.as_str().into());
         let command = ResetPassword { tag, token: digest, new_hash };
         let cx = Context { now: self.clock.now(), origin };
-        Ok(match self.store.reset_password(cx, command).await? {
-            ResetPasswordOutcome::Done { revoked } => PasswordReset::Done { revoked },
-            ResetPasswordOutcome::Invalid => PasswordReset::Invalid,
-        })
+        match self.store.reset_password(cx, command).await? {
+            ResetPasswordOutcome::Done { revoked } => {
+                // Whatever was guessed so far was about another password, and the owner is about to log in.
+                let guesses = Attempt { subject: Some(self.login_subject(&account.email)), address: None };
+                self.throttle.settle(guesses, AttemptEnd::Succeeded).await?;
+                Ok(PasswordReset::Done { revoked })
+            }
+            ResetPasswordOutcome::Invalid => Ok(PasswordReset::Invalid),
+        }
     }
 }

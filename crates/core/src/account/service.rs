@@ -24,7 +24,7 @@ use crate::{
     user::Context,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 /// Accounts with addresses and passwords, over a record and a session service.
 pub struct Accounts {
@@ -32,7 +32,7 @@ pub struct Accounts {
     pub(super) sessions: Arc<Sessions>,
     pub(super) pool: HashPool,
     policy: PasswordPolicy,
-    throttle: Arc<dyn LoginThrottle>,
+    pub(super) throttle: Arc<dyn LoginThrottle>,
     /// Requests for a new password: see [`Accounts::request_reset`].
     pub(super) resets: LocalThrottle,
     pub(super) observer: Observer,
@@ -250,15 +250,15 @@ impl Accounts {
     /// # Errors
     /// A fault of the record or the store.
     pub async fn login(&self, credentials: Credentials, new: NewSession, mut origin: Origin) -> Result<Login, Fault> {
-        let typed = self.subject(b"\0login", credentials.email.as_ref().map_or(b"", |email| email.as_str().as_bytes()));
+        let typed = credentials.email.as_ref().map(|email| self.login_subject(email));
         let account = match credentials.email {
             Some(email) => self.store.by_email(email).await?,
             None => None,
         };
         let known = self.known_device(credentials.known_device.as_deref(), account.as_ref());
-        let attempt = Attempt { subject: known.unwrap_or(typed), address: origin.ip };
+        let attempt = Attempt { subject: known.or(typed), address: origin.ip };
         if let Admission::Throttled { retry_after } = self.throttle.admit(attempt, self.clock.now()).await? {
-            self.note_throttled(account.as_ref(), attempt, &origin);
+            self.note_throttled(account.as_ref(), &origin);
             return Ok(Login::Throttled { retry_after });
         }
         let hash = account.as_ref().map(stored_hash).transpose()?;
@@ -349,9 +349,9 @@ impl Accounts {
     /// Asks the user of a session for their password again. Whoever found a session open has no more tries than at a login.
     pub(super) async fn prove(&self, session: &Session, password: &Password, origin: &Origin) -> Result<Proof, Fault> {
         let Some(account) = self.store.by_tag(session.id.tag()).await? else { return Ok(Proof::NoAccount) };
-        let attempt = Attempt { subject: self.subject(b"\0session", &session.id.to_bytes()), address: origin.ip };
+        let attempt = Attempt { subject: Some(self.subject(b"\0session", &session.id.to_bytes())), address: origin.ip };
         if let Admission::Throttled { retry_after } = self.throttle.admit(attempt, self.clock.now()).await? {
-            self.note_throttled(Some(&account), attempt, origin);
+            self.note_throttled(Some(&account), origin);
             return Ok(Proof::Throttled { retry_after });
         }
         let (proof, end) = match self.pool.verify(password, &stored_hash(&account)?).await {
@@ -378,6 +378,11 @@ impl Accounts {
             PoolOutcome::Done(hash) => Judged::Hashed(hash.as_str().into()),
             PoolOutcome::Overloaded => Judged::Overloaded,
         }
+    }
+
+    /// Whose failures a login at this address is counted with, whether it has an account or not.
+    pub(super) fn login_subject(&self, email: &Email) -> [u8; 12] {
+        self.subject(b"\0login", email.as_str().as_bytes())
     }
 
     /// What stands for somebody where failures are counted.
@@ -411,11 +416,16 @@ impl Accounts {
         self.observer.note(self.failure(account, reason, origin));
     }
 
-    /// One event a minute for each subject: whoever is throttled may go on asking.
-    fn note_throttled(&self, account: Option<&Account>, attempt: Attempt, origin: &Origin) {
+    /// One event a minute for each account, and for each address where there is none: whoever is throttled may go on asking.
+    fn note_throttled(&self, account: Option<&Account>, origin: &Origin) {
         metrics::counter!("vestibule_logins_throttled_total").increment(1);
         let mut key = [0; 16];
-        key[..attempt.subject.len()].copy_from_slice(&attempt.subject);
+        match (account, origin.ip.map(|ip| ip.to_canonical())) {
+            (Some(account), _) => key[..UserTag::LEN].copy_from_slice(self.sessions.tag(&account.user_id).as_bytes()),
+            (None, Some(IpAddr::V4(ip))) => key = ip.to_ipv6_mapped().octets(),
+            (None, Some(IpAddr::V6(ip))) => key = ip.octets(),
+            (None, None) => {}
+        }
         self.observer.note_once(u128::from_be_bytes(key), self.failure(account, "throttled", origin));
     }
 

@@ -14,8 +14,9 @@ use std::{collections::HashMap, net::IpAddr, time::Duration};
 /// Somebody is about to say a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempt {
-    /// Whose password it is said to be, or on which known device, in which session: a pseudonym.
-    pub subject: [u8; 12],
+    /// Whose password it is said to be, or on which known device, in which session: a pseudonym. `None` where what was typed is
+    /// nobody's address: strangers to each other share no count.
+    pub subject: Option<[u8; 12]>,
     /// The client's address, as far as trusted proxies tell it.
     pub address: Option<IpAddr>,
 }
@@ -162,9 +163,9 @@ impl LocalThrottle {
     }
 
     fn keys(&self, attempt: &Attempt) -> Vec<(Key, Budget)> {
-        let subject = self.budgets.account.map(|budget| (Key::Subject(attempt.subject), budget));
-        let address = attempt.address.map(|address| Key::Address(network(address)));
-        subject.into_iter().chain(address.zip(self.budgets.address)).collect()
+        let subject = attempt.subject.map(Key::Subject).zip(self.budgets.account);
+        let address = attempt.address.map(|address| Key::Address(network(address))).zip(self.budgets.address);
+        subject.into_iter().chain(address).collect()
     }
 
     /// Forgets who has been forgiven, or else who will be first: each of so many keys has cost a hash, so a flood that drives
@@ -214,7 +215,7 @@ mod tests {
     }
 
     fn attempt(subject: u8, address: &str) -> Attempt {
-        Attempt { subject: [subject; 12], address: Some(address.parse().expect("an address")) }
+        Attempt { subject: Some([subject; 12]), address: Some(address.parse().expect("an address")) }
     }
 
     fn allowed(throttle: &LocalThrottle, attempt: &Attempt, at: Timestamp, tries: usize) -> usize {
@@ -296,6 +297,22 @@ mod tests {
         }
         assert!(throttle.arrivals.lock().len() <= 8);
         assert_eq!(allowed(&throttle, &victim, START, 1), 0, "the key that matters is the last to go");
+    }
+
+    // S86
+    #[test]
+    fn the_default_budget_of_an_account_is_below_what_nist_allows() {
+        let throttle = LocalThrottle::new(Budgets::default());
+        let guesses =
+            (0..100).filter(|n| throttle.admit_at(&attempt(1, &format!("203.0.113.{n}")), START) == Admission::Allowed);
+        assert_eq!(guesses.count(), 50);
+    }
+
+    #[test]
+    fn who_names_no_account_shares_no_count() {
+        let throttle = throttle(Some(TEN_A_MINUTE), None);
+        let nobody = Attempt { subject: None, address: None };
+        assert_eq!(allowed(&throttle, &nobody, START, 100), 100);
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Step<'_> {
     }
 
     /// Ends the families that match. Returns how many.
-    fn end_families(&mut self, end: FamilyEnd, matches: impl Fn(&Family) -> bool) -> u64 {
+    pub(crate) fn end_families(&mut self, end: FamilyEnd, matches: impl Fn(&Family) -> bool) -> u64 {
         let mut count = 0;
         while let Some(position) = self.user.families().iter().position(&matches) {
             self.end_family(position, end);

@@ -153,6 +153,26 @@ fn a_password_may_be_long_and_of_any_script() {
     let _ = Browser::new(&server).log_in("long@example.com", &format!("{cut}another end of it")).expect(401);
 }
 
+/// S88: whoever finds a fresh server has no credential that works.
+#[test]
+fn no_default_credential_works() {
+    let server = Server::start(ServerOptions::default());
+    for (email, password) in [
+        ("admin", "admin"),
+        ("admin@example.com", "password"),
+        ("admin@localhost", "changeme"),
+        ("root@localhost", "root"),
+        ("", ""),
+    ] {
+        let _ = Browser::new(&server).log_in(email, password).expect(401);
+    }
+    for key in ["", "admin", "vestibule", "vk_", "changeme", "secret"] {
+        let answer = get("/v1/keys").bearer(key).send(&server.management).expect(401);
+        assert_eq!(answer.code(), "key_invalid", "{key}");
+    }
+    let _ = get("/v1/keys").send(&server.management).expect(401);
+}
+
 /// S13: whoever is disabled or deleted has no session any more, and enabling brings none back.
 #[test]
 fn a_disabled_or_deleted_user_is_out() {

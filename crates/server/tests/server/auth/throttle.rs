@@ -88,6 +88,25 @@ fn a_changed_password_makes_every_device_unknown_but_the_one_it_was_changed_on()
     assert_eq!(log_in(&server, "ada@example.com", NEW, "192.0.2.1", Some(&after)).status, 200);
 }
 
+// S86, S87: whoever replaced the password is not kept out by guesses at the one before.
+#[test]
+fn a_reset_clears_the_failures_of_an_account() {
+    let server = Server::start(budgets("3/4h", "off"));
+    let user = register(&server, "ada@example.com").expect(201).json()["user"]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(guess(&server, "ada@example.com", 4), [401, 401, 401, 429]);
+    let opened = super::manage(&server, post(&format!("/v1/users/{user}/reset"))).expect(201).json();
+    let set = post("/auth/reset").json(&json!({"token": opened["token"], "new_password": NEW}));
+    let _ = set.send(&server.public).expect(204);
+    assert_eq!(log_in(&server, "ada@example.com", NEW, "192.0.2.1", None).status, 200);
+}
+
+// L17
+#[test]
+fn who_types_no_address_shares_no_count_with_others() {
+    let server = Server::start(budgets("3/4h", "off"));
+    assert_eq!(guess(&server, "not an address", 20), [401; 20]);
+}
+
 #[test]
 fn an_address_is_throttled_whatever_account_it_tries() {
     let server = Server::start(budgets("off", "6/1h"));

@@ -35,7 +35,7 @@ impl Secrets {
         let mut needles = Vec::new();
         for (what, secret) in &self.0 {
             needles.push((*what, secret.clone().into_bytes()));
-            let encoded = secret.strip_prefix("vs_").or_else(|| secret.strip_prefix("vh_"));
+            let encoded = ["vs_", "vh_", "vp_", "vn_"].iter().find_map(|prefix| secret.strip_prefix(prefix));
             if let Some(Ok(raw)) = encoded.map(|encoded| URL_SAFE_NO_PAD.decode(encoded)) {
                 needles.push((what, raw[13..45].to_vec()));
                 needles.push((what, encoded.expect("it was decoded").as_bytes().to_vec()));
@@ -84,12 +84,28 @@ fn use_an_account(server: &Server, secrets: &mut Secrets) {
     let login = post("/auth/login").json(&json!({"email": "ada@example.com", "password": PASSWORD}));
     let answer = browser(server, login).send(&server.public).expect(200);
     let cookie = secrets.add_cookie(&answer);
+    secrets.add("known device", answer.cookie("known-device").expect("a cookie of the device"));
     let change = post("/auth/password").json(&json!({"current_password": PASSWORD, "new_password": NEW_PASSWORD}));
     let change = browser(server, change).cookie("vestibule_dev", &cookie);
     let changed = change.header("X-CSRF-Token", &text(&answer.json()["csrf_token"])).send(&server.public).expect(200);
     secrets.add_cookie(&changed);
     let wrong = post("/auth/login").json(&json!({"email": "ada@example.com", "password": PASSWORD}));
     browser(server, wrong).send(&server.public).expect(401);
+    forget_the_password(server, &text(&answer.json()["user"]["id"]), secrets);
+}
+
+/// Asks for a new password and sets it; of two tokens one is left unused.
+fn forget_the_password(server: &Server, user: &str, secrets: &mut Secrets) {
+    browser(server, post("/auth/reset").json(&json!({"email": "ada@example.com"}))).send(&server.public).expect(202);
+    for use_it in [true, false] {
+        let open = post(&format!("/v1/users/{user}/reset")).bearer(&server.key).send(&server.management).expect(201);
+        let token = text(&open.json()["token"]);
+        secrets.add("reset token", &token);
+        if use_it {
+            let set = post("/auth/reset").json(&json!({"token": token, "new_password": PASSWORD}));
+            browser(server, set).send(&server.public).expect(204);
+        }
+    }
 }
 
 /// Creates, logs in over a session, validates well and badly, and ends, as a backend does.
