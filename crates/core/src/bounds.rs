@@ -146,3 +146,15 @@ pub const DENY_LIST_TICK: std::time::Duration = std::time::Duration::from_millis
 pub const DENY_LIST_RECONCILE: std::time::Duration = std::time::Duration::from_secs(60);
 /// Time between two looks of a deny-list for what is over.
 pub const DENY_LIST_FORGET: std::time::Duration = std::time::Duration::from_secs(5);
+/// Devices that a user trusts at most; the longest trusted one goes first.
+pub const TRUSTED_DEVICES: usize = 32;
+/// Ended trusts of a user that are remembered; as many as a password change can end at once.
+pub const ENDED_TRUSTS: usize = TRUSTED_DEVICES;
+/// How long it is remembered why a trust ended, in milliseconds.
+pub const ENDED_TRUST_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
+/// Time in which several uses of a trusted device are one, in milliseconds: its last use is known to the minute.
+pub const TRUST_USE_MS: u64 = 60_000;
+/// Devices of a user that are known from logins; the one not seen for longest goes first, and is new when it comes again.
+pub const KNOWN_DEVICES: usize = 32;
+/// How long a device is known after its last login, in milliseconds: as long as events tell of its first.
+pub const KNOWN_DEVICE_MS: u64 = 90 * 24 * 60 * 60 * 1_000;

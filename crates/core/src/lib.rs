@@ -13,6 +13,7 @@ pub mod bounds;
 pub mod bus;
 mod bytes;
 pub mod deployment;
+pub mod device;
 pub mod durable;
 pub mod event;
 pub mod fault;

@@ -13,6 +13,7 @@
 mod alias;
 pub mod bounds;
 mod deployment;
+mod device;
 mod event;
 mod key;
 mod limit;

@@ -174,7 +174,7 @@ impl Beside for Beneath {
     }
 
     fn rests(user: &UserAggregate) -> bool {
-        user.live.is_empty() && !user.disabled && user.extras.is_none()
+        user.live.is_empty() && !user.disabled && user.extras.as_ref().is_none_or(|extras| extras.is_dispensable())
     }
 
     fn queued(&mut self) -> &mut bool {

@@ -17,6 +17,7 @@ mod change;
 mod cluster;
 mod connection;
 mod deployment;
+mod device;
 mod end_all;
 mod event;
 mod fault;

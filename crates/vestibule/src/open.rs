@@ -10,6 +10,7 @@ use vestibule_core::{
     alias::AliasStore,
     bus::Bus,
     deployment::{self, Deployment, DeploymentStore, KeepOutcome, OpenOutcome},
+    device::{DeviceStore, Devices, service::TRUST_TTL},
     durable::Durable,
     event::{EventStore, Feed, Observations, Observer},
     fault::Fault,
@@ -57,6 +58,8 @@ pub struct Options {
     pub clock: Clock,
     /// Until when the tokens of imported sessions are accepted; see [`Sessions::import`]. Default none: never.
     pub legacy_until: Option<Timestamp>,
+    /// How long a device is trusted at most. Default 30 days.
+    pub trust_ttl: Duration,
     /// Which passwords accounts may use. Default: 15 characters at least.
     pub password_policy: PasswordPolicy,
     /// The limit rules. Default: none.
@@ -90,6 +93,7 @@ impl Options {
             strict: false,
             clock: Clock::system(),
             legacy_until: None,
+            trust_ttl: TRUST_TTL,
             password_policy: PasswordPolicy::default(),
             limits: Rules::default(),
             limit_addresses: Addresses::default(),
@@ -151,6 +155,8 @@ fn one_line(findings: &[Finding]) -> String {
 pub struct Vestibule {
     /// The session service.
     pub sessions: Arc<Sessions>,
+    /// Trusted devices.
+    pub devices: Arc<Devices>,
     /// Security events.
     pub events: Arc<dyn EventStore>,
     /// Security events as they happen, on whichever node.
@@ -194,6 +200,7 @@ struct Stores {
     sessions: Arc<dyn SessionStore>,
     aliases: Arc<dyn AliasStore>,
     tokens: Arc<dyn TokenStore>,
+    devices: Arc<dyn DeviceStore>,
     events: Arc<dyn EventStore>,
     keys: Arc<dyn KeyStore>,
     /// What is counted: in the state, never in the record.
@@ -264,6 +271,7 @@ impl Vestibule {
             observer: observer.clone(),
             clock: options.clock,
         });
+        let devices = Arc::new(Devices::new(stores.devices, sessions.clone(), options.trust_ttl));
         let accounts = match &stores.durable {
             None => None,
             Some(durable) => Some(Arc::new(Accounts::new(AccountParts {
@@ -277,6 +285,7 @@ impl Vestibule {
         Ok(Self {
             feed: Feed::new(stores.events.clone(), sessions.clone()),
             sessions,
+            devices,
             events: stores.events,
             keys: stores.keys,
             limits,
@@ -340,6 +349,7 @@ async fn on_redis(options: &Options, address: vestibule_redis::RedisAddress) -> 
         sessions: store.clone(),
         aliases: store.clone(),
         tokens: store.clone(),
+        devices: store.clone(),
         events: store.clone(),
         keys: store.clone(),
         limits: limits_on_redis(options, || store.limits()).await,
@@ -382,6 +392,7 @@ fn in_memory(options: &Options) -> Stores {
         sessions: store.clone(),
         aliases: store.clone(),
         tokens: store.clone(),
+        devices: store.clone(),
         events: store.clone(),
         keys: store.clone(),
         limits: Arc::new(MemoryLimits::default()),
@@ -447,6 +458,7 @@ where
         sessions: Arc::new(durable.clone()),
         aliases: Arc::new(durable.clone()),
         tokens: Arc::new(durable.clone()),
+        devices: Arc::new(durable.clone()),
         events: record.clone(),
         keys: record.clone(),
         limits: Arc::new(MemoryLimits::default()),

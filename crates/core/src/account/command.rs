@@ -2,6 +2,7 @@
 
 use super::{Account, Reset};
 use crate::{
+    device::TrustEnd,
     event::EventType,
     id::{SessionId, UserTag},
     session::{EndReason, PackedSession, TokenDigest, command::RotateSession, transition::rotated},
@@ -108,6 +109,7 @@ impl UserCommand for ChangePassword {
         let session = self.current.and_then(|rotate| rotate_current(step, rotate));
         let stays = session.as_ref().map(PackedSession::id);
         let revoked = if self.revoke_others { end_what_it_opened(step, stays) } else { 0 };
+        step.end_trusts(TrustEnd::PasswordChanged, |_| true);
         step.note(EventType::UserPasswordChanged).count = Some(revoked);
         ChangePasswordOutcome::Changed { session, revoked }
     }

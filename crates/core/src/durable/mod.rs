@@ -10,6 +10,7 @@
 //! Changes run in a task of their own: a caller that goes away leaves no commit unprojected.
 
 mod alias;
+mod device;
 mod faults;
 mod negative;
 mod pending;

@@ -60,6 +60,16 @@ event_types! {
     TokenRevoked = "token.revoked",
     /// A refresh token was presented that had been replaced: its family has ended.
     TokenReused = "token.reused",
+    /// A user logged in on a device that they were not seen with before.
+    DeviceNew = "device.new",
+    /// A device came back with another fingerprint, or a trusted one got another name; the reason says which.
+    DeviceChanged = "device.changed",
+    /// A user trusted a device.
+    DeviceTrusted = "device.trusted",
+    /// The token of a device was presented that is not trusted, or not by this user.
+    DeviceRefused = "device.refused",
+    /// The trust in devices ended before its time; with the count.
+    DeviceRevoked = "device.revoked",
     /// An account was made.
     UserRegistered = "user.registered",
     /// A user may no longer have sessions.

@@ -1,7 +1,7 @@
 //! What can be asked of a session store, and every answer.
 
 use super::{EndReason, PackedSession, Session, TokenDigest, packed::Generation};
-use crate::{id::SessionId, id::UserTag, time::Timestamp};
+use crate::{device::Presented, id::SessionId, id::UserTag, time::Timestamp};
 use std::net::IpAddr;
 
 /// How many sessions a user may have, and what happens to one too many.
@@ -22,6 +22,8 @@ pub struct CreateSession {
     pub cap: Cap,
     /// Whether it is a login with a password, which is an event of its own.
     pub login: bool,
+    /// The device token that came with it, as far as it can be judged without a store.
+    pub device: Option<Presented>,
 }
 
 /// How [`CreateSession`] ended.

@@ -190,7 +190,7 @@ impl UserCommand for CreateSession {
         self.session.id.tag()
     }
 
-    fn apply(self, step: &mut Step<'_>) -> CreateOutcome {
+    fn apply(mut self, step: &mut Step<'_>) -> CreateOutcome {
         if step.user.disabled {
             return CreateOutcome::UserDisabled;
         }
@@ -201,7 +201,9 @@ impl UserCommand for CreateSession {
         let full = step.user.live.len() >= bounds::LIVE_SESSIONS;
         match room {
             Ok(evicted) if !full => {
+                step.prove_device(&mut self.session, self.device);
                 let session = step.begin(&self.session);
+                step.meet_device(&self.session);
                 if self.login {
                     step.note_session(EventType::LoginSucceeded, &session);
                 }

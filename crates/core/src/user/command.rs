@@ -4,7 +4,9 @@
 //! in one transaction; the typed methods of the ports wrap and unwrap them.
 
 use super::{Context, Effects, Facts, Step, UserAggregate};
-use crate::{account::command as account, id::UserTag, session::command as session, token::command as token};
+use crate::{
+    account::command as account, device::command as device, id::UserTag, session::command as session, token::command as token,
+};
 
 /// A command on one user's aggregate.
 pub trait UserCommand: Into<Command> + Send + 'static {
@@ -134,6 +136,10 @@ commands! {
     DisableUser(DisableUser) -> DisableOutcome,
     EnableUser(EnableUser) -> EnableOutcome,
     DeleteUser(DeleteUser) -> DeleteOutcome,
+    TrustDevice(device::TrustDevice) -> device::TrustOutcome,
+    CheckDevice(device::CheckDevice) -> device::CheckOutcome,
+    RenameDevice(device::RenameDevice) -> device::RenameOutcome,
+    RevokeTrust(device::RevokeTrust) -> device::RevokeTrustOutcome,
     Register(account::Register) -> account::RegisterOutcome,
     ChangePassword(account::ChangePassword) -> account::ChangePasswordOutcome,
     ReplaceHash(account::ReplaceHash) -> account::ReplaceHashOutcome,

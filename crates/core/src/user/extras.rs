@@ -11,6 +11,7 @@
 
 use crate::{
     bytes::{Reader, UnpackError, Writer},
+    device::KeptDevices,
     id::UserTag,
     time::Timestamp,
     token,
@@ -21,6 +22,7 @@ const VERSION: u8 = 1;
 /// Kinds of parts. A byte once given is never given again.
 mod kind {
     pub(super) const TOKENS: u8 = 1;
+    pub(super) const DEVICES: u8 = 4;
 }
 
 /// See the module.
@@ -34,6 +36,8 @@ pub struct Extras {
     pub families: Vec<token::Family>,
     /// Families that ended before their time.
     pub ended_families: Vec<token::EndedFamily>,
+    /// Their devices.
+    pub devices: KeptDevices,
 }
 
 impl Extras {
@@ -43,18 +47,27 @@ impl Extras {
         *self == Self::default()
     }
 
+    /// Whether a store that is short of memory may forget it: devices alone, since that costs their user a second factor and
+    /// makes nobody believe what must not be believed.
+    #[must_use]
+    pub fn is_dispensable(&self) -> bool {
+        let Self { token_epoch: _, access_until, families, ended_families, devices: _ } = self;
+        access_until.is_zero() && families.is_empty() && ended_families.is_empty()
+    }
+
     /// Until when it is needed: its latest deadline.
     #[must_use]
     pub fn keep_until(&self) -> Timestamp {
         let tokens = if self.access_until.is_zero() { Timestamp::ZERO } else { self.deny_until() };
         let families = self.families.iter().map(|family| family.expires_at);
         let ended = self.ended_families.iter().map(|ended| ended.until);
-        families.chain(ended).fold(tokens, Timestamp::max)
+        families.chain(ended).fold(tokens.max(self.devices.keep_until()), Timestamp::max)
     }
 
     /// Drops what is over. Returns whether anything was.
     pub fn expire(&mut self, now: Timestamp) -> bool {
-        self.expire_tokens(now)
+        // Both, whatever the first says.
+        self.expire_tokens(now) | self.devices.expire(now)
     }
 
     /// Bytes of memory that it takes beside itself, about.
@@ -64,6 +77,7 @@ impl Extras {
         families
             + self.families.capacity() * size_of::<token::Family>()
             + self.ended_families.capacity() * size_of::<token::EndedFamily>()
+            + self.devices.memory()
     }
 
     /// The stored bytes.
@@ -71,6 +85,7 @@ impl Extras {
     pub fn pack(&self) -> Vec<u8> {
         let mut out = Writer(vec![VERSION]);
         part(&mut out, kind::TOKENS, |body| token::pack(self, body));
+        part(&mut out, kind::DEVICES, |body| self.devices.pack(body));
         out.0
     }
 
@@ -90,6 +105,7 @@ impl Extras {
             let mut body = Reader(reader.take(length)?);
             match kind {
                 kind::TOKENS => token::unpack(&mut extras, tag, &mut body)?,
+                kind::DEVICES => extras.devices = KeptDevices::unpack(tag, &mut body)?,
                 _ => return Err(UnpackError),
             }
             if !body.0.is_empty() {
@@ -115,6 +131,8 @@ fn part(out: &mut Writer, kind: u8, pack: impl FnOnce(&mut Writer)) {
 mod tests {
     use super::*;
 
+    const TAG: UserTag = UserTag::from_bytes([3; 12]);
+
     fn full() -> Extras {
         let family = token::transition::tests::family();
         let ended =
@@ -124,27 +142,27 @@ mod tests {
             access_until: Timestamp::from_millis(1_000_000),
             families: vec![family.clone(), token::Family { session: None, client_id: None, ..family }],
             ended_families: vec![ended],
+            devices: crate::device::packed::tests::kept(TAG),
         }
     }
 
     #[test]
     fn extras_survive_packing_and_every_cut_of_them_is_refused() {
-        let (extras, tag) = (full(), UserTag::from_bytes([3; 12]));
+        let extras = full();
         let packed = extras.pack();
-        assert_eq!(Extras::unpack(tag, &packed), Ok(extras));
+        assert_eq!(Extras::unpack(TAG, &packed), Ok(extras));
         // A cut between two parts is a shorter value that was as good as any; the stores keep the length.
         for length in 0..packed.len() {
-            let cut = Extras::unpack(tag, &packed[..length]);
+            let cut = Extras::unpack(TAG, &packed[..length]);
             assert!(cut.is_err() || cut.is_ok_and(|cut| cut.pack() == packed[..length]), "{length}");
         }
-        assert_eq!(Extras::unpack(tag, &Extras::default().pack()), Ok(Extras::default()));
+        assert_eq!(Extras::unpack(TAG, &Extras::default().pack()), Ok(Extras::default()));
     }
 
     #[test]
     fn a_part_of_a_newer_version_is_refused() {
-        let tag = UserTag::from_bytes([3; 12]);
-        assert_eq!(Extras::unpack(tag, &[VERSION, 200, 0]), Err(UnpackError));
-        assert_eq!(Extras::unpack(tag, &[VERSION + 1]), Err(UnpackError));
+        assert_eq!(Extras::unpack(TAG, &[VERSION, 200, 0]), Err(UnpackError));
+        assert_eq!(Extras::unpack(TAG, &[VERSION + 1]), Err(UnpackError));
     }
 
     #[test]

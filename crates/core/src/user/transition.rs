@@ -1,7 +1,7 @@
 //! The rules for users as a whole: disable, enable, delete.
 
 use super::{Step, command::*};
-use crate::{event::EventType, id::UserTag, session::EndReason};
+use crate::{device::TrustEnd, event::EventType, id::UserTag, session::EndReason};
 
 impl UserCommand for DisableUser {
     type Outcome = DisableOutcome;
@@ -19,6 +19,7 @@ impl UserCommand for DisableUser {
         step.fx.changed = true;
         let revoked = step.end_all(&[], EndReason::UserDisabled);
         step.raise_token_epoch();
+        step.end_trusts(TrustEnd::UserDisabled, |_| true);
         step.note(EventType::UserDisabled).count = Some(revoked);
         DisableOutcome { revoked }
     }

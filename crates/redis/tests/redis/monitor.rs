@@ -12,7 +12,8 @@ use std::{
 use vestibule_testkit::process::Redis;
 
 /// Cases that ask for a walk, which no request does.
-const WALKS: [&str; 2] = ["users_are_walked_in_steps", "due_names_users_with_unnoticed_expiry"];
+const WALKS: [&str; 3] =
+    ["users_are_walked_in_steps", "due_names_users_with_unnoticed_expiry", "devices_outlive_the_last_session"];
 /// Ends the watch.
 const LAST: &str = "the last of a watched test";
 

@@ -126,8 +126,12 @@ pub async fn an_event_tells_where_its_command_came_from(scene: Scene) {
         request_id: Some("req-1".into()),
     };
     let cx = Context { now: scene.now(), origin: origin.clone() };
-    let command =
-        vestibule_core::session::command::CreateSession { session: scene.session(&ada), cap: super::scene::ROOMY, login: true };
+    let command = vestibule_core::session::command::CreateSession {
+        session: scene.session(&ada),
+        cap: super::scene::ROOMY,
+        login: true,
+        device: None,
+    };
     scene.sessions.create(cx, command).await.expect("create answers");
     let timeline = scene.timeline(&ada).await;
     assert_eq!(timeline.len(), 2);

@@ -6,6 +6,7 @@
 pub mod alias;
 pub mod bus;
 pub mod deployment;
+pub mod device;
 pub mod event;
 pub mod key;
 pub mod limit;
@@ -31,6 +32,7 @@ use vestibule_core::{
     alias::AliasStore,
     bus::Bus,
     deployment::DeploymentStore,
+    device::DeviceStore,
     event::EventStore,
     key::KeyStore,
     session::SessionStore,
@@ -45,6 +47,8 @@ pub struct Harness {
     pub aliases: Arc<dyn AliasStore>,
     /// Token families.
     pub tokens: Arc<dyn TokenStore>,
+    /// Trusted devices.
+    pub devices: Arc<dyn DeviceStore>,
     /// Their events.
     pub events: Arc<dyn EventStore>,
     /// Management keys.
@@ -62,7 +66,15 @@ impl Harness {
     /// A harness of one store that is everything.
     pub fn of<S>(store: Arc<S>) -> Self
     where
-        S: SessionStore + AliasStore + TokenStore + EventStore + KeyStore + DeploymentStore + SigningKeyStore + 'static,
+        S: SessionStore
+            + AliasStore
+            + TokenStore
+            + DeviceStore
+            + EventStore
+            + KeyStore
+            + DeploymentStore
+            + SigningKeyStore
+            + 'static,
     {
         Self::joined(store.clone(), store)
     }
@@ -70,12 +82,13 @@ impl Harness {
     /// A harness of a store of sessions over a record that keeps the rest.
     pub fn joined<S, R>(sessions: Arc<S>, record: Arc<R>) -> Self
     where
-        S: SessionStore + AliasStore + TokenStore + 'static,
+        S: SessionStore + AliasStore + TokenStore + DeviceStore + 'static,
         R: EventStore + KeyStore + DeploymentStore + SigningKeyStore + 'static,
     {
         Self {
             aliases: sessions.clone(),
             tokens: sessions.clone(),
+            devices: sessions.clone(),
             sessions,
             events: record.clone(),
             keys: record.clone(),
@@ -235,6 +248,23 @@ macro_rules! session_conformance {
                 an_alias_never_leads_elsewhere,
                 an_imported_session_is_found_and_begins_once,
             }
+            device {
+                a_device_is_trusted_until_its_time,
+                a_trust_is_of_one_user_only,
+                a_revoked_trust_is_over_at_once,
+                a_device_is_trusted_once,
+                the_longest_trusted_device_goes_first,
+                a_device_gets_another_name,
+                an_ended_session_trusts_nothing,
+                a_disabled_user_trusts_nothing,
+                a_login_on_a_trusted_device_says_so,
+                each_device_is_new_once,
+                parallel_logins_tell_a_device_once,
+                a_changed_fingerprint_is_told,
+                known_devices_are_bounded,
+                a_login_racing_a_revoke_is_decided_once,
+                devices_outlive_the_last_session,
+            }
             key {
                 keys_are_kept_in_order_and_deleted_once,
                 keys_are_bounded,
@@ -331,6 +361,7 @@ mod tests {
             include_str!("alias.rs"),
             include_str!("bus.rs"),
             include_str!("deployment.rs"),
+            include_str!("device.rs"),
             include_str!("event.rs"),
             include_str!("key.rs"),
             include_str!("limit.rs"),

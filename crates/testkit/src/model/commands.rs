@@ -3,6 +3,7 @@
 use super::users::{Model, ModelUser};
 use vestibule_core::{
     bounds::{AFTERLIFE_MS, HANDOFFS, LIST_ITEMS},
+    device::TrustEnd,
     event::EventType,
     id::{SessionId, UserTag},
     session::{CapPolicy, Device, EndReason, PackedSession, Previous, Rotation, Session, SessionKind, command::*},
@@ -21,6 +22,7 @@ impl Model {
         user.told.clear();
         let expired = user.expire(now);
         user.handoffs.retain(|handoff| now < handoff.expires_at.plus_ms(AFTERLIFE_MS));
+        user.devices.expire(now);
         user.known |= !expired.is_empty();
         let created_before = user.created;
         let ended_before = user.sessions.iter().filter(|session| session.ended.is_some()).count();
@@ -39,6 +41,10 @@ impl Model {
                 DisableOutcome { revoked: user.disable(now) }.into()
             }
             Command::EnableUser(_) => EnableOutcome { was_disabled: user.enable() }.into(),
+            Command::TrustDevice(command) => user.trust(*command, now).into(),
+            Command::CheckDevice(command) => user.check_device(&command, now).into(),
+            Command::RenameDevice(command) => user.rename_device(*command, now).into(),
+            Command::RevokeTrust(command) => user.revoke_trust(&command, now).into(),
             Command::DeleteUser(_) => return Some(self.delete(tag, now, &expired).into()),
             _ => return None,
         };
@@ -104,7 +110,7 @@ impl ModelUser {
         }
     }
 
-    fn create(&mut self, command: CreateSession, now: Timestamp) -> CreateOutcome {
+    fn create(&mut self, mut command: CreateSession, now: Timestamp) -> CreateOutcome {
         if self.disabled {
             return CreateOutcome::UserDisabled;
         }
@@ -114,6 +120,8 @@ impl ModelUser {
             return CreateOutcome::LimitReached { limit: command.cap.limit };
         };
         let id = command.session.id;
+        self.prove_device(&mut command.session, command.device, now);
+        self.meet_device(&command.session, now);
         let session = self.begin(command.session, now);
         if command.login {
             self.told.push((EventType::LoginSucceeded, Some(id), None, None));
@@ -325,6 +333,7 @@ impl ModelUser {
         self.known = true;
         self.disabled = true;
         let revoked = self.end_all(&[], now, EndReason::UserDisabled);
+        self.end_trusts(now, TrustEnd::UserDisabled, |_| true);
         self.told.push((EventType::UserDisabled, None, None, Some(revoked)));
         revoked
     }

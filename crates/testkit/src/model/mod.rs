@@ -5,6 +5,7 @@
 //! commands to a store and to the model and compares every outcome, every event and every read.
 
 mod commands;
+mod device;
 mod users;
 mod walk;
 

@@ -1,8 +1,10 @@
 //! What the model knows, and what can be read from it.
 
+use super::device::ModelDevices;
 use std::collections::BTreeMap;
 use vestibule_core::{
     bounds::{ACTIVITY_TRAIL, PAGE_DEFAULT},
+    device::TrustedDevice,
     event::EventType,
     id::{SessionId, UserId, UserTag},
     session::{
@@ -28,6 +30,7 @@ pub(crate) struct ModelUser {
     pub(crate) created: u64,
     pub(crate) last_login_at: Option<Timestamp>,
     pub(crate) handoffs: Vec<Handoff>,
+    pub(crate) devices: ModelDevices,
     /// Events of the last command.
     pub(crate) told: Vec<Told>,
 }
@@ -135,6 +138,11 @@ impl Model {
     /// See [`vestibule_core::session::SessionStore::list`].
     pub(crate) fn list(&self, tag: UserTag, now: Timestamp) -> Vec<PackedSession> {
         self.users.get(&tag).map(|user| user.valid(now).into_iter().map(PackedSession::pack).collect()).unwrap_or_default()
+    }
+
+    /// See [`vestibule_core::device::DeviceStore::devices`].
+    pub(crate) fn devices(&self, tag: UserTag, now: Timestamp) -> Vec<TrustedDevice> {
+        self.users.get(&tag).map(|user| user.devices.valid(now)).unwrap_or_default()
     }
 
     /// The ended sessions of a user, newest end first.

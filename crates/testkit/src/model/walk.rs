@@ -8,11 +8,12 @@ use crate::{
 use std::collections::BTreeSet;
 use vestibule_core::{
     bounds::PAGE_LIMIT,
+    device::{DeviceId, Presented, Refusal, command::*},
     event::EventQuery,
     fault::Fault,
     id::{SessionId, UserId, UserTag},
     session::{
-        Actor, CapPolicy, Device, EndReason, PackedSession, Session, SessionKind, SessionStore, TokenDigest,
+        Actor, CapPolicy, Device, EndReason, PackedSession, Session, SessionKind, TokenDigest,
         command::{
             AmendSession, Cap, CreateSession, EndSessions, ExpireUser, Filter, FindOutcome, Limits, OpenHandoff, RedeemHandoff,
             RotateSession, Selection, SetData, ShareSession, StepUp, Touch,
@@ -124,13 +125,15 @@ struct Known {
     /// Digests of current and of earlier tokens.
     digests: Vec<TokenDigest>,
     codes: Vec<TokenDigest>,
+    /// Devices that were trusted once, with the digests of their tokens.
+    devices: Vec<(DeviceId, TokenDigest)>,
 }
 
 impl Known {
     fn new(dice: &mut Dice, number: usize) -> Self {
         let id = UserId::new(format!("user-{number}")).expect("a valid id");
         let person = Person { tag: UserTag::from_bytes(dice.bytes()), id };
-        Self { person, sessions: Vec::new(), digests: Vec::new(), codes: Vec::new() }
+        Self { person, sessions: Vec::new(), digests: Vec::new(), codes: Vec::new(), devices: Vec::new() }
     }
 
     fn remember(&mut self, id: SessionId, digest: TokenDigest) {
@@ -238,8 +241,7 @@ impl Walker {
         session.expires_at = self.deadline();
         session.idle_timeout_ms = self.idle_timeout_ms();
         session.ip = Some([192, 0, 2, self.dice.below(2) as u8].into());
-        session.device =
-            Device { id: self.dice.pick(&[None, Some("phone".into()), Some("laptop".into())]), ..Device::default() };
+        session.device = self.device();
         if self.dice.one_in(6) {
             session.kind = SessionKind::Impersonation;
             session.actor = Some(Actor { user_id: actor, session_id: None });
@@ -250,14 +252,55 @@ impl Walker {
         session
     }
 
+    fn device(&mut self) -> Device {
+        let id = self.dice.pick(&[None, Some("phone".into()), Some("laptop".into())]);
+        Device { id, fingerprint: self.dice.pick(&[None, None, Some("a".into()), Some("b".into())]), ..Device::default() }
+    }
+
+    /// A device that was trusted once; else one that nobody knows.
+    fn some_device(&mut self, who: usize) -> (DeviceId, TokenDigest) {
+        match self.people[who].devices.is_empty() || self.dice.one_in(10) {
+            true => (DeviceId::from_parts(self.people[who].person.tag, self.dice.bytes()), self.dice.digest()),
+            false => self.dice.pick(&self.people[who].devices),
+        }
+    }
+
+    fn presented(&mut self, who: usize) -> Option<Presented> {
+        match self.dice.below(6) {
+            0 => Some(Presented::Refused(Refusal::OtherUser)),
+            1 | 2 => Some(Presented::Authentic(self.some_device(who).1)),
+            _ => None,
+        }
+    }
+
+    fn trust(&mut self, who: usize) -> TrustDevice {
+        let person = self.people[who].person.clone();
+        let id = DeviceId::from_parts(person.tag, self.dice.bytes());
+        let digest = self.dice.digest();
+        keep(&mut self.people[who].devices, (id, digest));
+        let session = self.dice.one_in(3).then(|| self.some_session(who));
+        TrustDevice { id, user_id: person.id, digest, label: self.device(), expires_at: self.deadline(), session }
+    }
+
+    fn on_device(&mut self, who: usize) -> Command {
+        let (id, digest) = self.some_device(who);
+        let selection = if self.dice.one_in(4) { TrustSelection::All } else { TrustSelection::One(id) };
+        match self.dice.below(4) {
+            0 => RenameDevice { id, name: "new".into() }.into(),
+            1 => RevokeTrust { tag: id.tag(), selection }.into(),
+            _ => CheckDevice { tag: id.tag(), digest }.into(),
+        }
+    }
+
     fn command(&mut self, who: usize) -> Command {
         let tag = self.people[who].person.tag;
         let id = self.some_session(who);
-        match self.dice.below(100) {
+        match self.dice.below(120) {
             0..25 => {
                 let (session, cap) = (self.session(who), self.cap());
                 self.people[who].remember(session.id, session.digest);
-                CreateSession { session, cap, login: self.dice.one_in(2) }.into()
+                let device = self.presented(who);
+                CreateSession { session, cap, login: self.dice.one_in(2), device }.into()
             }
             25..33 => self.share(who, id).into(),
             33..40 => {
@@ -273,7 +316,9 @@ impl Walker {
             93..95 => ExpireUser { tag }.into(),
             95..96 => DisableUser { tag, user_id: self.people[who].person.id.clone() }.into(),
             96..99 => EnableUser { tag }.into(),
-            _ => DeleteUser { tag }.into(),
+            99 => DeleteUser { tag }.into(),
+            100..108 => self.trust(who).into(),
+            _ => self.on_device(who),
         }
     }
 
@@ -354,7 +399,7 @@ impl Walker {
         let now = self.scene.now();
         self.note(&(step, now, &command));
         let cx = Context { now, origin: vestibule_core::event::Origin::default() };
-        let answer = send(&*self.scene.sessions, cx, command.clone()).await;
+        let answer = send(&self.scene, cx, command.clone()).await;
         let expected = self.model.decide(command, now).expect("the walk sends no commands of accounts");
         let (answer, expected) = (answer.map(|outcome| self.alike(outcome)), self.alike(expected));
         self.same("the outcome", &answer, &Ok(expected));
@@ -420,6 +465,8 @@ impl Walker {
             let expected = self.found_alike(self.model.find(person.tag, *digest, now));
             self.same("what a token leads to", &answer, &expected);
         }
+        let devices = self.scene.devices.devices(person.tag, now).await;
+        self.same("the devices", &devices, &Ok(self.model.devices(person.tag, now)));
         let analytics = self.scene.sessions.analytics(person.tag, now).await;
         self.same("the figures of a user", &analytics, &Ok(self.model.analytics(person.tag, now)));
     }
@@ -477,7 +524,8 @@ impl Walker {
 }
 
 /// Sends a command to the method of its name.
-async fn send(store: &dyn SessionStore, cx: Context, command: Command) -> Result<Outcome, Fault> {
+async fn send(stores: &Harness, cx: Context, command: Command) -> Result<Outcome, Fault> {
+    let Harness { sessions: store, devices, .. } = stores;
     Ok(match command {
         Command::CreateSession(command) => store.create(cx, *command).await?.into(),
         Command::ShareSession(command) => store.share(cx, *command).await?.into(),
@@ -491,6 +539,10 @@ async fn send(store: &dyn SessionStore, cx: Context, command: Command) -> Result
         Command::DisableUser(command) => store.disable_user(cx, *command).await?.into(),
         Command::EnableUser(command) => store.enable_user(cx, *command).await?.into(),
         Command::DeleteUser(command) => store.delete_user(cx, *command).await?.into(),
+        Command::TrustDevice(command) => devices.trust(cx, *command).await?.into(),
+        Command::CheckDevice(command) => devices.check(cx, *command).await?.into(),
+        Command::RenameDevice(command) => devices.rename(cx, *command).await?.into(),
+        Command::RevokeTrust(command) => devices.revoke_trust(cx, *command).await?.into(),
         other => panic!("no session store answers {other:?}"),
     })
 }

@@ -79,6 +79,7 @@ impl Node {
             session: sample::session(Clock::system().now(), tag),
             cap: Cap { limit: 100, policy: CapPolicy::EvictOldest },
             login: false,
+            device: None,
         };
         match self.store.create(cx(), command).await.expect("an answer") {
             CreateOutcome::Created { session, .. } => session,

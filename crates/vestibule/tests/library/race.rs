@@ -70,6 +70,7 @@ impl Scene {
             session: sample::session(Clock::system().now(), UserTag::anonymous()),
             cap: Cap { limit: 100, policy: CapPolicy::EvictOldest },
             login: false,
+            device: None,
         };
         match self.nodes[0].create(cx(), command).await.expect("an answer") {
             CreateOutcome::Created { session, .. } => session,
@@ -179,7 +180,10 @@ async fn logins_through_two_nodes_leave_exactly_the_cap() {
         let login = |number: usize| {
             let (scene, session) = (scene.clone(), sample::session(Clock::system().now(), tag));
             tokio::spawn(async move {
-                scene.nodes[number % 2].create(cx(), CreateSession { session, cap, login: false }).await.expect("an answer")
+                scene.nodes[number % 2]
+                    .create(cx(), CreateSession { session, cap, login: false, device: None })
+                    .await
+                    .expect("an answer")
             })
         };
         let mut created = Vec::new();

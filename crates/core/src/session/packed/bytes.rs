@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
         Ok(Rotation { nonce: self.array()?, revision: u32::from_le_bytes(self.array()?) })
     }
 
-    pub(super) fn device(&mut self) -> Result<Device, UnpackError> {
+    pub(crate) fn device(&mut self) -> Result<Device, UnpackError> {
         Ok(Device { id: self.optional()?, fingerprint: self.optional()?, name: self.optional()?, kind: self.optional()? })
     }
 

@@ -3,6 +3,7 @@
 use super::{Data, Invalid, Issued, Sessions};
 use crate::{
     bounds,
+    device::Presented,
     event::Origin,
     fault::Fault,
     id::{SessionId, UserId, UserTag},
@@ -53,6 +54,9 @@ pub struct NewSession {
     pub replace_token: Option<String>,
     /// Whether it is a login with a password, which is an event of its own.
     pub login: bool,
+    /// The token of a trusted device. An accepted one adds [`crate::device::TRUSTED`] to `amr`; one that is not accepted is an
+    /// event, and the session begins without it.
+    pub device_token: Option<String>,
 }
 
 /// How [`Sessions::create`] ended.
@@ -100,8 +104,9 @@ impl Sessions {
         };
         let token = SessionToken::mint(&self.ring, tag);
         let login = new.login;
+        let device = new.device_token.as_deref().map(|text| Presented::read(&self.ring, text, tag));
         let session = self.assemble(new, profile, tag, &token, sealed);
-        let command = CreateSession { session, cap: profile.cap(), login };
+        let command = CreateSession { session, cap: profile.cap(), login, device };
         match self.store.create(self.cx(origin.clone()), command).await? {
             CreateOutcome::Created { session, .. } => {
                 self.end_replaced(replaced, origin).await?;
@@ -198,6 +203,9 @@ fn check(new: &NewSession, now: Timestamp) -> Result<(), Invalid> {
     if new.actor.is_some() && new.user_id.is_none() {
         return Err(Invalid::new("actor", "needs a user_id to act as"));
     }
+    if new.device_token.is_some() && (new.user_id.is_none() || new.actor.is_some()) {
+        return Err(Invalid::new("device_token", "is for the login of a user on a device of their own"));
+    }
     if new.user_id.is_none() && new.mfa {
         return Err(Invalid::new("mfa", "an anonymous session has no factors"));
     }
@@ -230,7 +238,8 @@ pub(super) fn methods(amr: &[Box<str>]) -> Result<(), Invalid> {
     }
 }
 
-pub(super) fn device(device: &Device) -> Result<(), Invalid> {
+/// Checks what a caller tells of a device.
+pub(crate) fn device(device: &Device) -> Result<(), Invalid> {
     let fields = [
         ("device.id", &device.id),
         ("device.fingerprint", &device.fingerprint),

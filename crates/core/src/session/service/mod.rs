@@ -12,7 +12,7 @@ pub mod housekeeping;
 pub mod import;
 pub mod validate;
 
-pub(crate) use create::label;
+pub(crate) use create::{device as check_device, label};
 
 use super::{PackedSession, Policies, Session, SessionStore, SessionToken, csrf, policy};
 use crate::{

@@ -83,6 +83,7 @@ const CREATE: Fields = &[
     ("scope?", "string[]"),
     ("actor?", "actor"),
     ("replace_token?", "string"),
+    ("device_token?", "string"),
 ];
 const VALIDATE: Fields = &[
     ("token", "string"),

@@ -50,6 +50,7 @@ pub(super) struct CreateBody {
     scope: Vec<Box<str>>,
     actor: Option<Actor>,
     replace_token: Option<String>,
+    device_token: Option<String>,
 }
 
 impl TryFrom<CreateBody> for NewSession {
@@ -74,6 +75,7 @@ impl TryFrom<CreateBody> for NewSession {
             actor: body.actor,
             replace_token: body.replace_token,
             login: false,
+            device_token: body.device_token,
         })
     }
 }

@@ -78,6 +78,7 @@ async fn the_cap_holds_over_all_nodes() {
                     session: session(START.plus_ms(step), user),
                     cap: Cap { limit: CAP, policy },
                     login: false,
+                    device: None,
                 };
                 node.outcome(START.plus_ms(step), command).await
             })
