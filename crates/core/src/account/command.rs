@@ -262,6 +262,7 @@ impl UserCommand for ResetPassword {
         step.fx.account_changed = true;
         step.fx.changed = true;
         let revoked = end_what_it_opened(step, None);
+        step.end_trusts(TrustEnd::PasswordChanged, |_| true);
         let event = step.note(EventType::UserPasswordChanged);
         event.reason = Some("reset".into());
         event.count = Some(revoked);

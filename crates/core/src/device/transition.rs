@@ -247,6 +247,7 @@ mod tests {
             password_hash: "old".into(),
             created_at: Timestamp::ZERO,
             password_changed_at: Timestamp::ZERO,
+            reset: None,
         }));
         let cx = Context { now: Timestamp::from_millis(1_000), origin: Origin::default() };
         let trust = || TrustDevice {
