@@ -85,6 +85,8 @@ fn is_local(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(query: &str) -> Option<String> {
@@ -137,6 +139,23 @@ mod tests {
             long.as_str(),
         ] {
             assert_eq!(ReturnTo::new(bad), None, "{bad:?}");
+        }
+    }
+
+    proptest! {
+        // S39
+        #[test]
+        fn whatever_is_taken_begins_with_one_slash_and_fits_a_header(
+            text in "(/|%2f|%2F|%5c|%25|\\\\|\\?|&|#|:|\\.|[a-c]|[\\x00-\\x20]|\\PC|return_to=){0,12}",
+        ) {
+            for target in [ReturnTo::new(&text), ReturnTo::from_query(&text)].into_iter().flatten() {
+                let mut bytes = target.as_str().bytes();
+                prop_assert_eq!(bytes.next(), Some(b'/'));
+                prop_assert!(!matches!(bytes.next(), Some(b'/' | b'\\')), "{:?}", target);
+                prop_assert!(target.as_str().bytes().all(|byte| byte.is_ascii_graphic()), "{:?}", target);
+                let location = target.location();
+                prop_assert_eq!(location.as_bytes(), target.as_str().as_bytes());
+            }
         }
     }
 

@@ -8,6 +8,7 @@ mod input;
 mod lifetime;
 mod own;
 mod page;
+mod pool;
 mod race;
 mod reset;
 mod rotation;

@@ -1,6 +1,6 @@
 //! The login page, as a browser without scripts uses it.
 
-use super::{Browser, COOKIE, DEVICE, PASSWORD, is_valid, register};
+use super::{Browser, COOKIE, DEVICE, PASSWORD, is_valid, on_each_form, register};
 use vestibule_testkit::process::{Request, Response, Server, ServerOptions, get, post};
 
 fn form(target: &str, email: &str, password: &str) -> Request {
@@ -36,30 +36,31 @@ fn is_guarded(answer: &Response) {
 
 #[test]
 fn the_page_logs_in_without_a_script() {
-    let server = Server::start(ServerOptions::default());
-    let _ = register(&server, "ada@example.com").expect(201);
-    let page = get("/auth/login").send(&server.public).expect(200);
-    is_guarded(&page);
-    let html = page.text();
-    for part in ["<html lang=\"en\">", "<label for=\"email\">", "<label for=\"password\">", "<form method=\"post\">"] {
-        assert!(html.contains(part), "no {part} in {html}");
-    }
-    for part in ["<script", "style=", "onload", "javascript:", "role=\"alert\""] {
-        assert!(!html.contains(part), "{part} in {html}");
-    }
-    let style = get("/auth/login/style.css").send(&server.public).expect(200);
-    assert_eq!(style.header("content-type"), Some("text/css; charset=utf-8"));
+    on_each_form(&ServerOptions::default(), |server| {
+        let _ = register(server, "ada@example.com").expect(201);
+        let page = get("/auth/login").send(&server.public).expect(200);
+        is_guarded(&page);
+        let html = page.text();
+        for part in ["<html lang=\"en\">", "<label for=\"email\">", "<label for=\"password\">", "<form method=\"post\">"] {
+            assert!(html.contains(part), "no {part} in {html}");
+        }
+        for part in ["<script", "style=", "onload", "javascript:", "role=\"alert\""] {
+            assert!(!html.contains(part), "{part} in {html}");
+        }
+        let style = get("/auth/login/style.css").send(&server.public).expect(200);
+        assert_eq!(style.header("content-type"), Some("text/css; charset=utf-8"));
 
-    let answer = log_in(&server, "/auth/login").expect(303);
-    assert_eq!((answer.header("location"), answer.header("cache-control")), (Some("/"), Some("no-store")));
-    let token = answer.cookie(COOKIE).expect("a session").to_owned();
-    assert!(is_valid(&server, &token) && answer.cookie(DEVICE).is_some());
-    let mut browser = Browser::new(&server);
-    browser.cookie = Some(token.clone());
-    assert_eq!(browser.me().expect(200).json()["session"]["remember"], false);
-    let again = browser.bare(form("/auth/login", "ada@example.com", PASSWORD)).send(&server.public).expect(303);
-    assert!(!is_valid(&server, &token), "a login ends the session before it");
-    assert!(is_valid(&server, again.cookie(COOKIE).expect("a session")));
+        let answer = log_in(server, "/auth/login").expect(303);
+        assert_eq!((answer.header("location"), answer.header("cache-control")), (Some("/"), Some("no-store")));
+        let token = answer.cookie(COOKIE).expect("a session").to_owned();
+        assert!(is_valid(server, &token) && answer.cookie(DEVICE).is_some());
+        let mut browser = Browser::new(server);
+        browser.cookie = Some(token.clone());
+        assert_eq!(browser.me().expect(200).json()["session"]["remember"], false);
+        let again = browser.bare(form("/auth/login", "ada@example.com", PASSWORD)).send(&server.public).expect(303);
+        assert!(!is_valid(server, &token), "a login ends the session before it");
+        assert!(is_valid(server, again.cookie(COOKIE).expect("a session")));
+    });
 }
 
 #[test]
