@@ -45,6 +45,12 @@ pub const FEED_PAGE: usize = 1_000;
 pub const FEED_BACKLOG: usize = 4_096;
 /// Shortest time between two looks whether a session that is followed has ended by time, in milliseconds.
 pub const WATCH_LEAST_MS: u64 = 50;
+/// Shortest time between two checkpoints of a lane of events, in milliseconds, however many nodes make them.
+pub const CHECKPOINT_LEAST_MS: u64 = 5_000;
+/// Events or checkpoints that a walk along their chain reads at a time.
+pub const CHAIN_PAGE: usize = 1_000;
+/// Breaks of the chain that a report names.
+pub const CHAIN_BREAKS: usize = 100;
 /// Addresses and sessions remembered in order to write a repeated observation only once a minute.
 pub const COALESCE_KEYS: usize = 65_536;
 /// Largest page of any list.

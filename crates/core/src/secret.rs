@@ -82,6 +82,7 @@ pub(crate) struct Keys {
     pub(crate) rotation: Mac,
     pub(crate) refresh: Mac,
     pub(crate) csrf: Mac,
+    pub(crate) event: Mac,
     data: aead::LessSafeKey,
     fingerprint: [u8; 16],
 }
@@ -97,6 +98,7 @@ impl Keys {
             rotation: Mac::new(&*expand::<32>(&hkdf, "vestibule/1/rotation")),
             refresh: Mac::new(&*expand::<32>(&hkdf, "vestibule/1/refresh")),
             csrf: Mac::new(&*expand::<32>(&csrf, "vestibule/1/csrf")),
+            event: Mac::new(&*expand::<32>(&hkdf, "vestibule/1/event")),
             data: aead::LessSafeKey::new(data.expect("the key has the length of the algorithm")),
             fingerprint: *expand(&hkdf, "vestibule/1/fingerprint"),
         }

@@ -12,6 +12,7 @@
 
 mod alias;
 pub mod bounds;
+mod chain;
 mod deployment;
 mod device;
 mod event;

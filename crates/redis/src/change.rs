@@ -2,7 +2,7 @@
 //! still that. Whoever is beaten to it decides again on what is there.
 
 use crate::{
-    RedisStore, bounds, event,
+    RedisStore, bounds,
     fault::odd,
     key::Key,
     link::integer,
@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use vestibule_core::{
     bounds::{AFTERLIFE_MS, MEMORY_ENDED, MEMORY_EVENTS},
     bus::{Announcement, Bus, Signal},
+    event::Event,
     fault::Fault,
     id::UserTag,
     session::{PackedSession, command::Touch, command::TouchOutcome, transition},
@@ -71,7 +72,7 @@ pub(crate) struct Writes {
     ended: Vec<PackedSession>,
     erase: bool,
     disables: bool,
-    events: Vec<Vec<u8>>,
+    events: Vec<Event>,
     /// Added to sessions, users, created, revoked, expired.
     figures: [i64; 5],
     denied: Vec<Denial>,
@@ -105,7 +106,7 @@ impl Writes {
             ended: ended[ended.len().saturating_sub(MEMORY_ENDED)..].iter().map(without_payload).collect(),
             erase: effects.erase_history,
             disables: user.disabled,
-            events: events.map(event::pack).collect(),
+            events: events.cloned().collect(),
             figures,
             denied: effects.denied,
             told,
@@ -259,7 +260,7 @@ impl RedisStore {
         for denial in &writes.denied {
             arguments.extend([number(denial.until.millis()), denial.to_bytes()]);
         }
-        arguments.extend(writes.events.iter().cloned());
+        arguments.extend(writes.events.iter().map(|event| self.pack_event(event)));
         arguments
     }
 

@@ -3,7 +3,6 @@
 use crate::{
     RedisStore, bounds,
     change::{Seen, rule},
-    event,
     fault::odd,
     key::Key,
     link::bytes,
@@ -129,7 +128,7 @@ impl RedisStore {
         ];
         let figures = [-(header.live as i64), -1, 0, header.live as i64, 0];
         arguments.extend(figures.map(|figure| figure.to_string().into_bytes()));
-        arguments.extend(effects.events.iter().map(event::pack));
+        arguments.extend(effects.events.iter().map(|event| self.pack_event(event)));
         let run = || self.link.run(&self.scripts.end_all, &keys, &arguments);
         let answer = match run().await {
             // The connection broke. The stamp makes a second try harmless where the first one arrived.

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use vestibule_core::{
     Answer,
     bounds::{MEMORY_EVENTS, STORE_PAGE},
-    event::{Event, EventQuery, EventStore, Place, Tail, TailFrom},
+    event::{Event, EventQuery, EventStore, Place, Sealer, Tail, TailFrom},
     fault::Fault,
     id::{EventId, Home, SessionId, UserId, UserTag},
     time::Timestamp,
@@ -54,10 +54,13 @@ struct Line {
     /// Count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     n: Option<u64>,
+    /// Seal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    m: Option<String>,
 }
 
 /// The stored form of an event. The same event always gives the same bytes.
-pub(crate) fn pack(event: &Event) -> Vec<u8> {
+fn pack(event: &Event, sealer: Option<&Sealer>) -> Vec<u8> {
     let line = Line {
         id: event.id.to_string(),
         k: event.kind.as_str().to_owned(),
@@ -71,8 +74,15 @@ pub(crate) fn pack(event: &Event) -> Vec<u8> {
         r: event.request_id.clone(),
         w: event.reason.clone(),
         n: event.count,
+        m: sealer.map(|sealer| URL_SAFE_NO_PAD.encode(sealer.seal(event))),
     };
     serde_json::to_vec(&line).expect("texts and numbers always serialise")
+}
+
+/// A stored event, and its seal.
+pub(crate) fn found(bytes: &[u8]) -> (Option<Event>, Box<[u8]>) {
+    let seal = serde_json::from_slice::<Line>(bytes).ok().and_then(|line| URL_SAFE_NO_PAD.decode(line.m?).ok());
+    (read(bytes), seal.unwrap_or_default().into())
 }
 
 fn unpack(bytes: &[u8]) -> Result<Event, Fault> {
@@ -129,6 +139,11 @@ impl Page<'_> {
 }
 
 impl RedisStore {
+    /// The stored form of an event.
+    pub(crate) fn pack_event(&self, event: &Event) -> Vec<u8> {
+        pack(event, self.sealer.as_ref())
+    }
+
     async fn append_to(&self, home: Home, events: &[&Event]) -> Result<(), Fault> {
         let number = |number: u64| number.to_string().into_bytes();
         let mut keys = vec![Key::home_timeline(home), Key::figures(home)];
@@ -139,7 +154,7 @@ impl RedisStore {
             number(MEMORY_EVENTS as u64),
             number(bounds::HOME_EVENTS as u64),
         ];
-        arguments.extend(events.iter().map(|event| pack(event)));
+        arguments.extend(events.iter().map(|event| self.pack_event(event)));
         self.link.at(home, self.link.run(&self.scripts.append, &keys, &arguments)).await?;
         Ok(())
     }
@@ -177,7 +192,7 @@ impl RedisStore {
     }
 
     /// How many events each home ever had.
-    async fn totals(&self) -> Result<Vec<u64>, Fault> {
+    pub(crate) async fn totals(&self) -> Result<Vec<u64>, Fault> {
         let ask: Vec<_> = (0..Home::COUNT).map(|home| total(Home(home as u8))).collect();
         self.link.read_all(&ask).await?.into_iter().map(as_total).collect()
     }
@@ -212,7 +227,7 @@ impl RedisStore {
     }
 
     /// The timelines of homes, each with its count; `None` where they do not belong together.
-    async fn news(&self, homes: &[usize]) -> Result<Vec<Option<(u64, Vec<Vec<u8>>)>>, Fault> {
+    pub(crate) async fn news(&self, homes: &[usize]) -> Result<Vec<Option<(u64, Vec<Vec<u8>>)>>, Fault> {
         let three = |home: &usize| {
             let home = Home(*home as u8);
             [total(home), range(&Key::home_timeline(home)), total(home)]
@@ -308,7 +323,7 @@ impl EventStore for RedisStore {
                 if forgotten >= limit {
                     break;
                 }
-                let keys = [Key::home_timeline(home)];
+                let keys = [Key::home_timeline(home), Key::figures(home)];
                 let arguments = [before.millis().to_string().into_bytes(), (limit - forgotten).to_string().into_bytes()];
                 let answer = self.link.at(home, self.link.run(&self.scripts.forget, &keys, &arguments)).await?;
                 forgotten += usize::try_from(integer(&answer)?).map_err(|_| odd("a negative count"))?;

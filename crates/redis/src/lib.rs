@@ -13,6 +13,7 @@ mod alias;
 pub mod bounds;
 mod breaker;
 mod bus;
+mod chain;
 mod change;
 mod cluster;
 mod connection;

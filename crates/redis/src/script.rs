@@ -32,6 +32,7 @@ pub(crate) struct Scripts {
     /// Ends all sessions of a user without looking at them.
     pub(crate) end_all: Script,
     pub(crate) append: Script,
+    pub(crate) checkpoint: Script,
     pub(crate) forget: Script,
     pub(crate) insert_key: Script,
     pub(crate) delete_key: Script,
@@ -50,6 +51,7 @@ impl Default for Scripts {
             change_ending: ending(change),
             end_all: ending(&shared(include_str!("lua/end_all.lua"))),
             append: growing(include_str!("lua/append.lua")),
+            checkpoint: growing(include_str!("lua/checkpoint.lua")),
             forget: ending(include_str!("lua/forget.lua")),
             insert_key: growing(include_str!("lua/insert_key.lua")),
             delete_key: ending(include_str!("lua/delete_key.lua")),
@@ -60,12 +62,13 @@ impl Default for Scripts {
 }
 
 impl Scripts {
-    pub(crate) fn all(&self) -> [&Script; 9] {
+    pub(crate) fn all(&self) -> [&Script; 10] {
         [
             &self.change,
             &self.change_ending,
             &self.end_all,
             &self.append,
+            &self.checkpoint,
             &self.forget,
             &self.insert_key,
             &self.delete_key,

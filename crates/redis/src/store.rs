@@ -11,6 +11,7 @@ use std::{
 };
 use vestibule_core::{
     bus::Repeats,
+    event::Sealer,
     fault::Fault,
     time::{Clock, millis},
 };
@@ -32,6 +33,8 @@ pub struct RedisOptions {
     /// Replicas that must have the end of sessions before it is acknowledged, in at most another deadline. Default 0: none is waited
     /// for, and a failover may lose the last ends. Means nothing for a state, whose record has them.
     pub wait_replicas: usize,
+    /// Seals events. Default none: they are not sealed, and their chain does not hold.
+    pub sealer: Option<Sealer>,
     /// The clock by which keys are kept. Default: the system's.
     pub clock: Clock,
 }
@@ -45,6 +48,7 @@ impl Default for RedisOptions {
             max_in_flight: bounds::IN_FLIGHT,
             check_interval: Duration::from_millis(bounds::CHECK_MS),
             wait_replicas: 0,
+            sealer: None,
             clock: Clock::system(),
         }
     }
@@ -71,6 +75,7 @@ pub struct RedisStore {
     pub(crate) is_state: bool,
     pub(crate) bus: OnceLock<Arc<RedisBus>>,
     pub(crate) replicas: Option<Replicas>,
+    pub(crate) sealer: Option<Sealer>,
     pub(crate) clock: Clock,
 }
 
@@ -85,6 +90,7 @@ impl RedisStore {
         let replicas = if is_state { None } else { Replicas::new(address.clone(), options) };
         Self {
             replicas,
+            sealer: options.sealer.clone(),
             link: Link::new(address, options, is_state),
             scripts: Scripts::default(),
             seen: SeenUsers::default(),

@@ -12,7 +12,10 @@ use vestibule_core::{
     deployment::{self, Deployment, DeploymentStore, KeepOutcome, OpenOutcome},
     device::{DeviceStore, Devices, service::TRUST_TTL},
     durable::Durable,
-    event::{EventStore, Feed, Observations, Observer},
+    event::{
+        EventStore, Feed, Observations, Observer, Sealer,
+        chain::{Chain, EventChain},
+    },
     fault::Fault,
     inspect::{Finding, Inspect, Watch, Watches},
     key::KeyStore,
@@ -161,6 +164,8 @@ pub struct Vestibule {
     pub events: Arc<dyn EventStore>,
     /// Security events as they happen, on whichever node.
     pub feed: Arc<Feed>,
+    /// Shows whether any of them was altered or taken away. Its checkpoints are made by whoever calls [`Chain::tend`].
+    pub chain: Arc<Chain>,
     /// Management keys.
     pub keys: Arc<dyn KeyStore>,
     /// Rate limits.
@@ -202,6 +207,7 @@ struct Stores {
     tokens: Arc<dyn TokenStore>,
     devices: Arc<dyn DeviceStore>,
     events: Arc<dyn EventStore>,
+    chain: Arc<dyn EventChain>,
     keys: Arc<dyn KeyStore>,
     /// What is counted: in the state, never in the record.
     limits: Arc<dyn LimitStore>,
@@ -250,6 +256,7 @@ impl Vestibule {
         let (observer, observations): (Observer, Observations) = Observer::new();
         tokio::spawn(observations.run(stores.events.clone(), options.clock.clone()));
         let deny_list = DenyList::start(stores.tokens.clone(), stores.bus.clone(), options.clock.clone());
+        let sealer = Sealer::new(&options.ring);
         let ring = Arc::new(options.ring);
         let sessions = Arc::new(Sessions::new(Parts {
             store: stores.sessions,
@@ -284,6 +291,7 @@ impl Vestibule {
         };
         Ok(Self {
             feed: Feed::new(stores.events.clone(), sessions.clone()),
+            chain: Arc::new(Chain::new(stores.chain, sealer)),
             sessions,
             devices,
             events: stores.events,
@@ -339,7 +347,8 @@ async fn join(options: &Options) -> Result<Stores, OpenError> {
 async fn on_redis(options: &Options, address: vestibule_redis::RedisAddress) -> Result<Stores, OpenError> {
     use vestibule_redis::{RedisOptions, RedisStore};
     let (deadline, clock) = (options.deadline, options.clock.clone());
-    let store = RedisOptions { deadline, clock, ..options.redis_options.clone() };
+    let sealer = Some(Sealer::new(&options.ring));
+    let store = RedisOptions { deadline, clock, sealer, ..options.redis_options.clone() };
     let store = Arc::new(RedisStore::new(address, store));
     check(&*store, options.strict).await?;
     store.warm_up().await.map_err(OpenError::Store)?;
@@ -351,6 +360,7 @@ async fn on_redis(options: &Options, address: vestibule_redis::RedisAddress) -> 
         tokens: store.clone(),
         devices: store.clone(),
         events: store.clone(),
+        chain: store.clone(),
         keys: store.clone(),
         limits: limits_on_redis(options, || store.limits()).await,
         deployment: store.clone(),
@@ -394,6 +404,7 @@ fn in_memory(options: &Options) -> Stores {
         tokens: store.clone(),
         devices: store.clone(),
         events: store.clone(),
+        chain: store.clone(),
         keys: store.clone(),
         limits: Arc::new(MemoryLimits::default()),
         deployment: store,
@@ -431,7 +442,8 @@ async fn on_both(options: &Options, address: vestibule_redis::RedisAddress, url:
 #[cfg(feature = "postgres")]
 fn shared(options: &Options) -> vestibule_sql::PostgresOptions {
     let shared = vestibule_sql::PostgresOptions::default();
-    vestibule_sql::PostgresOptions { read_timeout: options.deadline, ..shared }
+    let sealer = Some(Sealer::new(&options.ring));
+    vestibule_sql::PostgresOptions { read_timeout: options.deadline, sealer, ..shared }
 }
 
 #[cfg(all(feature = "redis", not(feature = "postgres")))]
@@ -460,6 +472,7 @@ where
         tokens: Arc::new(durable.clone()),
         devices: Arc::new(durable.clone()),
         events: record.clone(),
+        chain: record.clone(),
         keys: record.clone(),
         limits: Arc::new(MemoryLimits::default()),
         deployment: record,
@@ -472,7 +485,8 @@ where
 
 #[cfg(feature = "sqlite")]
 fn on_sqlite(options: &Options, folder: &std::path::Path) -> Result<Stores, OpenError> {
-    let record = vestibule_sql::SqliteRecord::open(folder, vestibule_sql::SqliteOptions::default())?;
+    let sealer = Some(Sealer::new(&options.ring));
+    let record = vestibule_sql::SqliteRecord::open(folder, vestibule_sql::SqliteOptions { sealer, ..Default::default() })?;
     Ok(over(options, Arc::new(record)))
 }
 

@@ -1,17 +1,23 @@
 //! Security events: what happened, to whom, by whom, from where.
 //!
 //! Every command that changes something appends its events in its own atomic step; observations (a failed login, garbage
-//! instead of a token) are appended by [`EventStore::append`]. [`Feed`] tells them as they happen.
+//! instead of a token) are appended by [`EventStore::append`]. [`Feed`] tells them as they happen, and
+//! [`chain`] shows whether any was altered or taken away.
 
+pub mod chain;
 mod feed;
 mod observe;
+mod seal;
 mod tail;
 mod types;
 
 pub use feed::{Feed, Followed, Follower, Interest};
 pub use observe::{Observations, Observer};
+pub use seal::{SEAL_BYTES, Seal, Sealed, Sealer};
 pub use tail::{Place, Tail, TailFrom};
 pub use types::EventType;
+
+use seal::RangeDigest;
 
 use crate::{Answer, id::EventId, id::SessionId, id::UserId, id::UserTag, time::Timestamp};
 use std::net::IpAddr;

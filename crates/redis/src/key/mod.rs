@@ -99,6 +99,11 @@ impl Key {
         Self::of_home(home, "denials")
     }
 
+    /// The checkpoints over the events of a home.
+    pub(crate) fn checkpoints(home: Home) -> Self {
+        Self::of_home(home, "checkpoints")
+    }
+
     /// Written where replicas shall confirm what was written before.
     pub(crate) fn confirmed(home: Home) -> Self {
         Self::of_home(home, "confirmed")

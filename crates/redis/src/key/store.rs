@@ -2,7 +2,7 @@
 
 use super::{FIRST_HOME, Key};
 use crate::{
-    RedisStore, bounds, event,
+    RedisStore, bounds,
     fault::odd,
     link::{integer, strings},
 };
@@ -62,11 +62,11 @@ fn number(number: u64) -> Vec<u8> {
 
 impl RedisStore {
     async fn insert_key(&self, key: &KeyRecord, event: &Event) -> Result<InsertKeyOutcome, Fault> {
-        let keys = [Key::management(), Key::home_timeline(FIRST_HOME)];
+        let keys = [Key::management(), Key::home_timeline(FIRST_HOME), Key::figures(FIRST_HOME)];
         let arguments = [
             pack(key),
             number(KEYS as u64),
-            event::pack(event),
+            self.pack_event(event),
             number(bounds::HOME_EVENTS as u64),
             number(bounds::HOME_RETENTION_MS),
         ];
@@ -77,9 +77,13 @@ impl RedisStore {
     }
 
     async fn delete_key(&self, id: &str, event: &Event) -> Result<bool, Fault> {
-        let keys = [Key::management(), Key::home_timeline(FIRST_HOME)];
-        let arguments =
-            [id.as_bytes().to_vec(), event::pack(event), number(bounds::HOME_EVENTS as u64), number(bounds::HOME_RETENTION_MS)];
+        let keys = [Key::management(), Key::home_timeline(FIRST_HOME), Key::figures(FIRST_HOME)];
+        let arguments = [
+            id.as_bytes().to_vec(),
+            self.pack_event(event),
+            number(bounds::HOME_EVENTS as u64),
+            number(bounds::HOME_RETENTION_MS),
+        ];
         Ok(integer(&self.link.run(&self.scripts.delete_key, &keys, &arguments).await?)? == 1)
     }
 }

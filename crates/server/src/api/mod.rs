@@ -32,6 +32,7 @@ use axum::{
     response::Response,
 };
 use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 use vestibule::{
     Vestibule,
     bounds::REQUEST_ID_BYTES,
@@ -52,6 +53,8 @@ pub(crate) struct Server {
     /// How long events are told, however long they are kept.
     pub(crate) event_retention: Duration,
     pub(crate) streams: Streams,
+    /// The turn to verify the events.
+    pub(crate) verification: Semaphore,
     pub(crate) health: health::Health,
     pub(crate) metrics: metrics::Exporter,
 }

@@ -12,6 +12,8 @@ use ureq::{Agent, config::ConfigBuilder, http, typestate::AgentScope};
 
 /// Longest wait for an answer: longer than any the server gives itself.
 const ANSWER: Duration = Duration::from_secs(30);
+/// Longest wait for an answer that takes a walk over everything.
+const PATIENCE: Duration = Duration::from_secs(60 * 60);
 /// Largest answer that is read: a page of events is far below it.
 const ANSWER_BYTES: u64 = 64 << 20;
 /// Where the server keeps the key that it generated, seen from the folder it was started in.
@@ -62,6 +64,12 @@ impl Client {
     /// The same server and key over connections of its own.
     pub(super) fn another(&self) -> Self {
         Self { agent: agent(), url: self.url.clone(), authorization: self.authorization.clone() }
+    }
+
+    /// The same, for what takes minutes.
+    pub(super) fn patient(&self) -> Self {
+        let agent = agent_config().timeout_global(Some(PATIENCE)).build().into();
+        Self { agent, url: self.url.clone(), authorization: self.authorization.clone() }
     }
 
     /// `GET`

@@ -24,6 +24,8 @@ pub(super) enum Command {
     Export(Export),
     /// Show the latest events, and with --follow each one as it happens
     Tail(Tail),
+    /// Find out whether any event was altered or taken away; exit code 1 where one was
+    Verify,
 }
 
 /// Which part of a list.
@@ -194,6 +196,46 @@ impl Tail {
     }
 }
 
+fn verify(client: &Client, output: Output) -> Result<ExitCode, Failure> {
+    let report = client.patient().get("/v1/events/verify")?;
+    let is_intact = report["intact"] == true;
+    if output.json {
+        output.json(&report)?;
+    } else {
+        let count = |name: &str| report[name].as_u64().unwrap_or_default();
+        for found in report["breaks"].as_array().into_iter().flatten() {
+            output.text(&described(found))?;
+        }
+        let verdict = if is_intact { "intact" } else { "broken" };
+        output.text(&format!("{verdict}: {} events, {} checkpoints", count("events"), count("checkpoints")))?;
+        if report["has_unsealed"] == true {
+            output.text("the oldest events were written before events were sealed: of them nothing can be said")?;
+        }
+        if report["in_process"] == true {
+            output.text("events are in the memory of the server alone, where nobody else can alter them")?;
+        }
+    }
+    Ok(if is_intact { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A break in one line.
+fn described(found: &Value) -> String {
+    let text = |name: &str| match &found[name] {
+        Value::Null => None,
+        Value::String(text) => Some(printable(text)),
+        other => Some(other.to_string()),
+    };
+    let mut line = text("kind").unwrap_or_default();
+    for (name, label) in
+        [("event_id", ""), ("missing", "missing "), ("home", "home "), ("after", "behind position "), ("through", "up to ")]
+    {
+        if let Some(value) = text(name) {
+            line.push_str(&format!("  {label}{value}"));
+        }
+    }
+    line
+}
+
 /// An event on a line of its own.
 fn show(event: &Value, output: Output) -> Result<(), Failure> {
     if output.json {
@@ -210,6 +252,7 @@ impl Command {
             Self::List(filter) => filter.show(client, "/v1/events", output)?,
             Self::Export(export) => export.run(client, output)?,
             Self::Tail(tail) => tail.run(client, output)?,
+            Self::Verify => return verify(client, output),
         }
         Ok(ExitCode::SUCCESS)
     }

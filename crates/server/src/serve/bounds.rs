@@ -12,6 +12,8 @@ pub(super) const LOOK: Duration = Duration::from_secs(1);
 pub(super) const DEPLOYMENT: Duration = Duration::from_secs(1);
 /// Time between two rounds of housekeeping where Redis alone has the sessions: each looks at some thousand users.
 pub(super) const HOUSEKEEPING_ON_REDIS: Duration = Duration::from_secs(10);
+/// Time between two looks whether a checkpoint over the events is due.
+pub(super) const CHECKPOINT: Duration = Duration::from_secs(10);
 /// Longest time between two rounds of forgetting what is past its retention.
 pub(super) const FORGET: Duration = Duration::from_secs(60);
 /// Shortest time between them.

@@ -25,10 +25,11 @@ pub(super) struct Superseded;
 pub(super) async fn run(server: Arc<api::Server>, retention: Duration, stop: Stop) -> Result<(), Superseded> {
     let tidy = tidy(&server, Rhythm::new(tidy_period(&server), &stop));
     let look = look(&server, Rhythm::new(bounds::LOOK, &stop));
+    let chain = tend_chain(&server, Rhythm::new(bounds::CHECKPOINT, &stop));
     let forget = keep_retention(&server, retention, Rhythm::new(forget_period(retention), &stop));
     let deployment = keep_deployment(&server, Rhythm::new(bounds::DEPLOYMENT, &stop));
     let rest = async {
-        tokio::join!(tidy, look, forget);
+        tokio::join!(tidy, look, chain, forget);
         Ok(())
     };
     tokio::try_join!(rest, deployment).map(|_| ())
@@ -99,12 +100,25 @@ async fn keep_retention(server: &api::Server, retention: Duration, mut rhythm: R
     }
 }
 
+/// A store that is away gets its checkpoint later.
+async fn tend_chain(server: &api::Server, mut rhythm: Rhythm) {
+    while rhythm.next().await {
+        if let Err(fault) = server.vestibule.chain.tend(server.vestibule.sessions.clock().now()).await {
+            tracing::debug!(class = fault.class(), "a checkpoint over the events was not made");
+        }
+    }
+}
+
 /// Writes what waits to be written and tells what waits to be told; the last thing before the end.
 pub(super) async fn finish(server: &api::Server) {
     if let Some(durable) = &server.vestibule.durable
         && let Err(fault) = durable.flush().await
     {
         tracing::warn!(class = fault.class(), "the last uses of sessions were not written");
+    }
+    let chain = &server.vestibule.chain;
+    if let Err(fault) = chain.finish(server.vestibule.sessions.clock().now()).await {
+        tracing::warn!(class = fault.class(), "the last checkpoint over the events was not made");
     }
     server.vestibule.bus.close().await;
 }

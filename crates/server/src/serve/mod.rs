@@ -22,7 +22,10 @@ use listener::Connections;
 use stage::Staged;
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 use stop::Signals;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+};
 use vestibule::{
     http::{cookie::SessionCookie, forward_auth::ProxyEndpoints},
     key::{BootstrapKey, Keys},
@@ -105,7 +108,16 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     let keys = Keys::new(vestibule.keys.clone(), bootstrap, vestibule.observer.clone(), clock);
     let event_retention = config.events.retention;
     let streams = api::Streams::new(stop.clone());
-    let server = Arc::new(api::Server { vestibule, keys, browser, event_retention, streams, health, metrics });
+    let server = Arc::new(api::Server {
+        vestibule,
+        keys,
+        browser,
+        event_retention,
+        streams,
+        verification: Semaphore::new(1),
+        health,
+        metrics,
+    });
     stages.public.take_over(api::public(server.clone()));
     stages.management.take_over(api::management(server.clone(), config.metrics.public));
     // Last: whoever is told that the server is ready finds both listeners so.

@@ -1,6 +1,6 @@
 //! Events.
 
-use super::{PostgresRecord, array, change, fault::Trouble, int, limit, number, time};
+use super::{PostgresRecord, array, chain, change, fault::Trouble, int, limit, number, time};
 use crate::{
     batch::{Input, ReplyTo},
     bounds,
@@ -9,7 +9,7 @@ use sqlx::{PgPool, Row, postgres::PgRow};
 use vestibule_core::{
     Answer,
     bounds::STORE_PAGE,
-    event::{Event, EventQuery, EventStore, Place, Tail, TailFrom},
+    event::{Event, EventQuery, EventStore, Place, Sealer, Tail, TailFrom},
     id::{EventId, SessionId, UserId, UserTag},
     time::Timestamp,
 };
@@ -19,7 +19,7 @@ pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-fn event(row: &PgRow) -> Result<Event, Trouble> {
+pub(super) fn event(row: &PgRow) -> Result<Event, Trouble> {
     let text = |column| Ok::<_, Trouble>(row.try_get::<Option<String>, _>(column)?.map(String::into_boxed_str));
     let null = |column| Ok::<_, Trouble>(row.try_get::<Option<&[u8]>, _>(column)?.is_none());
     let ip = text(6)?.map(|ip| ip.parse().map_err(|_| Trouble::Unreadable("an address"))).transpose()?;
@@ -117,18 +117,25 @@ async fn behind(pool: &PgPool, id: EventId) -> Result<Option<u64>, Trouble> {
     Ok(Some(if row.try_get(1)? { position } else { position.saturating_sub(1) }))
 }
 
-async fn forget(pool: &PgPool, before: Timestamp, count: usize) -> Result<usize, Trouble> {
+async fn forget(pool: &PgPool, sealer: Option<&Sealer>, before: Timestamp, count: usize) -> Result<usize, Trouble> {
     let below = EventId::new(before.millis(), [0; 10]);
-    let gone = sqlx::query(
-        "DELETE FROM vestibule_events WHERE id IN
-         (SELECT id FROM vestibule_events WHERE id < $1 AND time < $2 ORDER BY id LIMIT $3)",
+    let mut transaction = pool.begin().await?;
+    let row = sqlx::query(
+        "WITH gone AS (DELETE FROM vestibule_events WHERE id IN
+          (SELECT id FROM vestibule_events WHERE id < $1 AND time < $2 ORDER BY id LIMIT $3) RETURNING position)
+         SELECT count(*), max(position) FROM gone",
     )
     .bind(below.as_bytes().to_vec())
     .bind(int(before.millis()))
     .bind(limit(count))
-    .execute(pool)
+    .fetch_one(&mut *transaction)
     .await?;
-    Ok(usize::try_from(gone.rows_affected()).unwrap_or(usize::MAX))
+    let (gone, through): (i64, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
+    if let Some(through) = through {
+        chain::forget(&mut transaction, sealer, through.cast_unsigned()).await?;
+    }
+    transaction.commit().await?;
+    Ok(usize::try_from(gone).unwrap_or(usize::MAX))
 }
 
 impl EventStore for PostgresRecord {
@@ -145,6 +152,7 @@ impl EventStore for PostgresRecord {
     }
 
     fn forget(&self, before: Timestamp, count: usize) -> Answer<'_, usize> {
-        self.owned(|pool| async move { forget(&pool, before, count).await })
+        let sealer = self.sealer.clone();
+        self.owned(move |pool| async move { forget(&pool, sealer.as_ref(), before, count).await })
     }
 }

@@ -5,7 +5,7 @@ use sqlx::{PgPool, Row, postgres::PgRow};
 use vestibule_core::{
     Answer,
     bounds::KEYS,
-    event::Event,
+    event::{Event, Sealer},
     key::{InsertKeyOutcome, KeyRecord, KeyStore, Scope, Scopes},
     time::Timestamp,
 };
@@ -22,7 +22,7 @@ fn key(row: &PgRow) -> Result<KeyRecord, Trouble> {
     })
 }
 
-async fn insert(pool: &PgPool, key: &KeyRecord, happened: Event) -> Result<InsertKeyOutcome, Trouble> {
+async fn insert(pool: &PgPool, sealer: Option<&Sealer>, key: &KeyRecord, happened: Event) -> Result<InsertKeyOutcome, Trouble> {
     let mut transaction = pool.begin().await?;
     // Who counts must not be overtaken by who inserts.
     sqlx::query("LOCK TABLE vestibule_keys IN SHARE ROW EXCLUSIVE MODE").execute(&mut *transaction).await?;
@@ -42,7 +42,7 @@ async fn insert(pool: &PgPool, key: &KeyRecord, happened: Event) -> Result<Inser
     if inserted.rows_affected() == 0 {
         return Ok(InsertKeyOutcome::Full);
     }
-    write::events(&mut transaction, &[happened]).await?;
+    write::events(&mut transaction, sealer, &[happened]).await?;
     transaction.commit().await?;
     Ok(InsertKeyOutcome::Inserted)
 }
@@ -57,20 +57,21 @@ async fn list(pool: &PgPool) -> Result<Vec<KeyRecord>, Trouble> {
     rows.iter().map(key).collect()
 }
 
-async fn delete(pool: &PgPool, id: &str, happened: Event) -> Result<bool, Trouble> {
+async fn delete(pool: &PgPool, sealer: Option<&Sealer>, id: &str, happened: Event) -> Result<bool, Trouble> {
     let mut transaction = pool.begin().await?;
     let deleted = sqlx::query("DELETE FROM vestibule_keys WHERE id = $1").bind(id).execute(&mut *transaction).await?;
     if deleted.rows_affected() == 0 {
         return Ok(false);
     }
-    write::events(&mut transaction, &[happened]).await?;
+    write::events(&mut transaction, sealer, &[happened]).await?;
     transaction.commit().await?;
     Ok(true)
 }
 
 impl KeyStore for PostgresRecord {
     fn insert(&self, key: KeyRecord, happened: Event) -> Answer<'_, InsertKeyOutcome> {
-        self.owned(|pool| async move { insert(&pool, &key, happened).await })
+        let sealer = self.sealer.clone();
+        self.owned(|pool| async move { insert(&pool, sealer.as_ref(), &key, happened).await })
     }
 
     fn list(&self) -> Answer<'_, Vec<KeyRecord>> {
@@ -78,6 +79,7 @@ impl KeyStore for PostgresRecord {
     }
 
     fn delete(&self, id: Box<str>, happened: Event) -> Answer<'_, bool> {
-        self.owned(|pool| async move { delete(&pool, &id, happened).await })
+        let sealer = self.sealer.clone();
+        self.owned(|pool| async move { delete(&pool, sealer.as_ref(), &id, happened).await })
     }
 }

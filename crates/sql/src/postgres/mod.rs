@@ -11,6 +11,7 @@
 
 mod account;
 mod alias;
+mod chain;
 mod change;
 mod connect;
 mod denial;
@@ -38,7 +39,7 @@ use fault::Trouble;
 use lock::Lock;
 use sqlx::{PgPool, Row, postgres::PgRow};
 use std::{sync::atomic::AtomicI64, time::Duration};
-use vestibule_core::{fault::Fault, id::UserTag, time::Timestamp, time::millis};
+use vestibule_core::{event::Sealer, fault::Fault, id::UserTag, time::Timestamp, time::millis};
 use writer::Writers;
 
 /// How a [`PostgresRecord`] is reached and kept.
@@ -58,6 +59,8 @@ pub struct PostgresOptions {
     /// Whether this process must be the only one on the database, because its state is in its own memory. A second one is
     /// refused. Default false.
     pub exclusive: bool,
+    /// Seals events. Default none: they are not sealed, and their chain does not hold.
+    pub sealer: Option<Sealer>,
 }
 
 impl Default for PostgresOptions {
@@ -69,6 +72,7 @@ impl Default for PostgresOptions {
             read_timeout: Duration::from_secs(1),
             idle_slack: Duration::from_secs(120),
             exclusive: false,
+            sealer: None,
         }
     }
 }
@@ -81,6 +85,7 @@ pub struct PostgresRecord {
     lock: Option<Lock>,
     read_timeout: Duration,
     idle_slack_ms: u64,
+    sealer: Option<Sealer>,
     /// Where the walk over users without anything goes on.
     forget_users_after: AtomicI64,
 }
@@ -98,9 +103,11 @@ impl PostgresRecord {
         let lock = if options.exclusive { Some(Lock::take(&connector).await?) } else { None };
         let pool = connector.pool(&options)?;
         let idle_slack_ms = millis(options.idle_slack);
-        let writers = Writers::start(&connector, options.writers.clamp(1, bounds::POSTGRES_WRITERS), idle_slack_ms);
+        let count = options.writers.clamp(1, bounds::POSTGRES_WRITERS);
+        let sealer = options.sealer;
+        let writers = Writers::start(&connector, count, idle_slack_ms, sealer.as_ref());
         let read_timeout = options.read_timeout;
-        Ok(Self { pool, writers, lock, read_timeout, idle_slack_ms, forget_users_after: AtomicI64::new(0) })
+        Ok(Self { pool, writers, lock, read_timeout, idle_slack_ms, sealer, forget_users_after: AtomicI64::new(0) })
     }
 }
 

@@ -6,7 +6,13 @@ use crate::{
     handoff,
 };
 use sqlx::{PgConnection, Postgres, query::Query};
-use vestibule_core::{event::Event, id::UserId, record::Change, session::PackedSession, token::Denial};
+use vestibule_core::{
+    event::{Event, Sealer},
+    id::UserId,
+    record::Change,
+    session::PackedSession,
+    token::Denial,
+};
 
 type Arguments = sqlx::postgres::PgArguments;
 
@@ -40,14 +46,16 @@ const WRITE: &str = "WITH
   ON CONFLICT (body) DO UPDATE SET until = greatest(d.until, excluded.until)),
  new_events AS (
   INSERT INTO vestibule_events (id, tag, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count,
-   position)
-  SELECT v.id, v.tag, v.time, v.kind, v.actor, v.subject, v.session, v.ip, v.user_agent, v.request_id, v.reason, v.count,
+   seal, position)
+  SELECT v.id, v.tag, v.time, v.kind, v.actor, v.subject, v.session, v.ip, v.user_agent, v.request_id, v.reason, v.count, v.seal,
    ((meta.base + pg_current_xact_id()::text::bigint) << 16) + v.place
   FROM vestibule_meta AS meta, unnest($36::bytea[], $37::bytea[], $38::bigint[], $39::text[], $40::text[], $41::text[], $42::bytea[],
-   $43::text[], $44::text[], $45::text[], $46::text[], $47::bigint[]) WITH ORDINALITY
-   AS v (id, tag, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count, place) ON CONFLICT (id) DO NOTHING)
- UPDATE vestibule_counters SET sessions = sessions + $49, users = users + $50, created_total = created_total + $51,
-  revoked_total = revoked_total + $52, expired_total = expired_total + $53 WHERE slot = $48";
+   $43::text[], $44::text[], $45::text[], $46::text[], $47::bigint[], $48::bytea[]) WITH ORDINALITY
+   AS v (id, tag, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count, seal, place)
+  ON CONFLICT (id) DO NOTHING RETURNING 1)
+ UPDATE vestibule_counters SET sessions = sessions + $50, users = users + $51, created_total = created_total + $52,
+  revoked_total = revoked_total + $53, expired_total = expired_total + $54,
+  events = events + (SELECT count(*) FROM new_events) WHERE slot = $49";
 
 /// Writes a batch. `slot` is this writer's row of figures.
 pub(super) async fn batch(
@@ -56,6 +64,7 @@ pub(super) async fn batch(
     users: &[Held],
     journal: &Journal,
     slot: i16,
+    sealer: Option<&Sealer>,
 ) -> Result<(), Trouble> {
     if users.iter().any(|held| held.changed && held.row.is_none()) {
         // No command begins with a user whose row was not made before it; somebody deleted the row in between.
@@ -68,16 +77,16 @@ pub(super) async fn batch(
     let query = bind_marks(query, users);
     let query = bind_changes(query, &journal.changes);
     let query = bind_denials(query, &journal.denied);
-    let query = bind_events(query, &journal.events);
+    let query = bind_events(query, &journal.events, sealer);
     bind_figures(query, counters, slot).execute(connection).await?;
     Ok(())
 }
 
 /// Events alone.
-pub(super) async fn events(connection: &mut PgConnection, events: &[Event]) -> Result<(), Trouble> {
+pub(super) async fn events(connection: &mut PgConnection, sealer: Option<&Sealer>, events: &[Event]) -> Result<(), Trouble> {
     let nothing = Counters { sequence: 0, stats: load::figures_base(), ..Counters::default() };
     let journal = Journal { events: events.to_vec(), ..Journal::default() };
-    batch(connection, &nothing, &[], &journal, 0).await
+    batch(connection, &nothing, &[], &journal, 0, sealer).await
 }
 
 type Bound<'q> = Query<'q, Postgres, Arguments>;
@@ -187,7 +196,7 @@ fn bind_denials<'q>(query: Bound<'q>, denials: &[Denial]) -> Bound<'q> {
     query.bind(column(denials, Denial::to_bytes)).bind(column(denials, |denial| int(denial.until.millis())))
 }
 
-fn bind_events<'q>(query: Bound<'q>, events: &[Event]) -> Bound<'q> {
+fn bind_events<'q>(query: Bound<'q>, events: &[Event], sealer: Option<&Sealer>) -> Bound<'q> {
     query
         .bind(column(events, |event| event.id.as_bytes().to_vec()))
         .bind(column(events, |event| event.tag.map(|tag| tag.as_bytes().to_vec())))
@@ -201,6 +210,7 @@ fn bind_events<'q>(query: Bound<'q>, events: &[Event]) -> Bound<'q> {
         .bind(column(events, |event| event.request_id.as_deref().map(event::storable)))
         .bind(column(events, |event| event.reason.as_deref().map(event::storable)))
         .bind(column(events, |event| event.count.map(int)))
+        .bind(column(events, |event| sealer.map(|sealer| sealer.seal(event).to_vec())))
 }
 
 fn bind_figures<'q>(query: Bound<'q>, counters: &Counters, slot: i16) -> Bound<'q> {

@@ -11,7 +11,7 @@ use tokio::sync::{
     mpsc::{Receiver, Sender, channel, error::TrySendError},
     oneshot,
 };
-use vestibule_core::{Answer, fault::Fault, id::UserTag, id::random};
+use vestibule_core::{Answer, event::Sealer, fault::Fault, id::UserTag, id::random};
 
 struct Job {
     input: Input,
@@ -23,13 +23,14 @@ struct Job {
 pub(super) struct Writers(Vec<Sender<Job>>);
 
 impl Writers {
-    pub(super) fn start(connector: &Connector, count: usize, idle_slack_ms: u64) -> Self {
+    pub(super) fn start(connector: &Connector, count: usize, idle_slack_ms: u64, sealer: Option<&Sealer>) -> Self {
         let [first_slot]: [u8; 1] = random();
         let start = |index: usize| {
             let (jobs, queue) = channel(bounds::WRITE_QUEUE);
             // Nodes begin at different rows of figures, so that they seldom wait for each other's.
             let slot = i16::try_from((usize::from(first_slot) + index) % bounds::POSTGRES_WRITERS).unwrap_or_default();
-            let writer = Writer { connector: connector.clone(), connection: None, slot, idle_slack_ms, marks: true };
+            let sealer = sealer.cloned();
+            let writer = Writer { connector: connector.clone(), connection: None, slot, idle_slack_ms, sealer, marks: true };
             tokio::spawn(writer.run(queue));
             jobs
         };
@@ -67,6 +68,7 @@ struct Writer {
     /// The row of figures that it adds to.
     slot: i16,
     idle_slack_ms: u64,
+    sealer: Option<Sealer>,
     /// Whether there may be marks to settle.
     marks: bool,
 }
@@ -127,7 +129,7 @@ impl Writer {
             Some(connection) => connection,
             None => self.connector.connect().await.map_err(Failed::before_commit)?,
         };
-        let transaction = transact(&mut connection, inputs, self.idle_slack_ms, self.slot);
+        let transaction = transact(&mut connection, inputs, self.idle_slack_ms, self.slot, self.sealer.as_ref());
         let done = match tokio::time::timeout(bounds::BATCH_TIMEOUT, transaction).await {
             Ok(done) => done?,
             Err(_) => return Err(Failed { fault: Fault::Timeout, may_repeat: false }),
@@ -190,9 +192,15 @@ struct Done {
     marks: bool,
 }
 
-async fn transact(connection: &mut PgConnection, inputs: Vec<Input>, idle_slack_ms: u64, slot: i16) -> Result<Done, Failed> {
+async fn transact(
+    connection: &mut PgConnection,
+    inputs: Vec<Input>,
+    idle_slack_ms: u64,
+    slot: i16,
+    sealer: Option<&Sealer>,
+) -> Result<Done, Failed> {
     let mut transaction = connection.begin().await.map_err(|error| Failed::before_begin(&error.into()))?;
-    let done = run(&mut transaction, inputs, idle_slack_ms, slot).await.map_err(Failed::before_commit)?;
+    let done = run(&mut transaction, inputs, idle_slack_ms, slot, sealer).await.map_err(Failed::before_commit)?;
     transaction.commit().await.map_err(|error| Failed::at_commit(error.into()))?;
     Ok(done)
 }
@@ -202,10 +210,11 @@ async fn run(
     inputs: Vec<Input>,
     idle_slack_ms: u64,
     slot: i16,
+    sealer: Option<&Sealer>,
 ) -> Result<Done, Trouble> {
     let (mut loaded, mut counters) = load::batch(transaction, &inputs).await?;
     let (outputs, journal) = batch::decide(&mut loaded, inputs, idle_slack_ms, &mut counters);
-    write::batch(transaction, &counters, &loaded.held, &journal, slot).await?;
+    write::batch(transaction, &counters, &loaded.held, &journal, slot, sealer).await?;
     Ok(Done { outputs, marks: loaded.held.iter().any(|held| !held.marks.is_empty()) })
 }
 

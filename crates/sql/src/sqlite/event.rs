@@ -1,7 +1,7 @@
 //! Events.
 
 use super::{
-    SqliteRecord, array, blob,
+    SqliteRecord, array, blob, chain,
     fault::Trouble,
     int, limit, load, number, tag, time, user,
     write::{UserRows, write_counters},
@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use vestibule_core::{
     Answer,
     bounds::STORE_PAGE,
-    event::{Event, EventQuery, EventStore, Place, Tail, TailFrom},
+    event::{Event, EventQuery, EventStore, Place, Seal, Sealer, Tail, TailFrom},
     id::{EventId, SessionId, UserId, UserTag},
     time::Timestamp,
 };
@@ -23,13 +23,15 @@ pub(super) fn append(
     transaction: &Transaction<'_>,
     counters: &mut Counters,
     known: &mut UserRows,
+    sealer: Option<&Sealer>,
     mut events: Vec<Event>,
 ) -> Result<(), Trouble> {
     // In the order of the table: neighbours land on one page.
     events.sort_unstable_by_key(|event| event.id);
     for event in &events {
         let user = event.tag.map(|tag| row_of(transaction, counters, known, tag)).transpose()?;
-        insert(transaction, counters, user, event)?;
+        let seal = sealer.map(|sealer| sealer.seal(event));
+        insert(transaction, counters, user, event, seal)?;
     }
     Ok(())
 }
@@ -44,16 +46,27 @@ fn row_of(transaction: &Transaction<'_>, counters: &mut Counters, known: &mut Us
 }
 
 /// One event outside a batch.
-pub(super) fn append_one(transaction: &Transaction<'_>, counters: &mut Counters, event: Event) -> Result<(), Trouble> {
-    append(transaction, counters, &mut UserRows::new(), vec![event])?;
+pub(super) fn append_one(
+    transaction: &Transaction<'_>,
+    counters: &mut Counters,
+    sealer: Option<&Sealer>,
+    event: Event,
+) -> Result<(), Trouble> {
+    append(transaction, counters, &mut UserRows::new(), sealer, vec![event])?;
     write_counters(transaction, counters)
 }
 
-fn insert(transaction: &Transaction<'_>, counters: &mut Counters, user: Option<i64>, event: &Event) -> Result<(), Trouble> {
+fn insert(
+    transaction: &Transaction<'_>,
+    counters: &mut Counters,
+    user: Option<i64>,
+    event: &Event,
+    seal: Option<Seal>,
+) -> Result<(), Trouble> {
     let mut statement = transaction.prepare_cached(
         "INSERT OR IGNORE INTO events (id, user, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count,
-         position)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         position, seal)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
     let (v4, v6);
     let ip: Option<&[u8]> = match event.ip {
@@ -82,6 +95,7 @@ fn insert(transaction: &Transaction<'_>, counters: &mut Counters, user: Option<i
         event.reason.as_deref(),
         event.count.map(int),
         int(position),
+        seal,
     ])?;
     // One that is there already takes no position: positions have no gaps.
     if inserted > 0 {
@@ -90,7 +104,7 @@ fn insert(transaction: &Transaction<'_>, counters: &mut Counters, user: Option<i
     Ok(())
 }
 
-fn event(row: &Row<'_>) -> Result<Event, Trouble> {
+pub(super) fn event(row: &Row<'_>) -> Result<Event, Trouble> {
     let text = |column| Ok::<_, Trouble>(row.get::<_, Option<String>>(column)?.map(String::into_boxed_str));
     let null = |column| Ok::<_, Trouble>(row.get_ref(column)? == ValueRef::Null);
     Ok(Event {
@@ -116,8 +130,9 @@ fn address(bytes: &[u8]) -> Result<IpAddr, Trouble> {
     <[u8; 16]>::try_from(bytes).map(IpAddr::from).map_err(|_| Trouble::Unreadable("an address"))
 }
 
-const COLUMNS: &str = "SELECT e.id, e.time, e.kind, e.actor, e.subject, e.session, e.ip, e.user_agent, e.request_id, e.reason,
-     e.count, u.tag, e.position FROM events AS e LEFT JOIN users AS u ON u.id = e.user";
+pub(super) const COLUMNS: &str =
+    "SELECT e.id, e.time, e.kind, e.actor, e.subject, e.session, e.ip, e.user_agent, e.request_id, e.reason,
+     e.count, u.tag, e.position, e.seal FROM events AS e LEFT JOIN users AS u ON u.id = e.user";
 
 /// The ids between two bounds are walked; the exact times and types are compared on the way.
 const CONDITIONS: &str = "e.id < :below AND e.id >= :from AND e.time >= :since AND e.time < :until
@@ -183,12 +198,18 @@ fn behind(transaction: &Transaction<'_>, id: EventId) -> Result<Option<u64>, Tro
     Ok(Some(if row.get(1)? { position } else { position.saturating_sub(1) }))
 }
 
-fn forget(transaction: &Transaction<'_>, before: Timestamp, count: usize) -> Result<usize, Trouble> {
-    let mut statement = transaction.prepare_cached(
-        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id < ?1 AND time < ?2 ORDER BY id LIMIT ?3)",
-    )?;
+fn forget(transaction: &Transaction<'_>, sealer: Option<&Sealer>, before: Timestamp, count: usize) -> Result<usize, Trouble> {
+    const OLD: &str = "SELECT id FROM events WHERE id < ?1 AND time < ?2 ORDER BY id LIMIT ?3";
     let below = EventId::new(before.millis(), [0; 10]);
-    Ok(statement.execute(params![below.as_bytes(), int(before.millis()), limit(count)])?)
+    let old = params![below.as_bytes(), int(before.millis()), limit(count)];
+    let through: Option<i64> = transaction
+        .prepare_cached(&format!("SELECT max(position) FROM events WHERE id IN ({OLD})"))?
+        .query_row(old, |row| row.get(0))?;
+    let gone = transaction.prepare_cached(&format!("DELETE FROM events WHERE id IN ({OLD})"))?.execute(old)?;
+    if let Some(through) = through {
+        chain::forget(transaction, sealer, through.cast_unsigned())?;
+    }
+    Ok(gone)
 }
 
 impl EventStore for SqliteRecord {
@@ -205,6 +226,9 @@ impl EventStore for SqliteRecord {
     }
 
     fn forget(&self, before: Timestamp, count: usize) -> Answer<'_, usize> {
-        self.writer.alone(move |writer| writer.transact(|transaction, _| forget(transaction, before, count)))
+        self.writer.alone(move |writer| {
+            let sealer = writer.sealer.clone();
+            writer.transact(|transaction, _| forget(transaction, sealer.as_ref(), before, count))
+        })
     }
 }

@@ -56,10 +56,11 @@ fn list(transaction: &Transaction<'_>) -> Result<Vec<KeyRecord>, Trouble> {
 impl KeyStore for SqliteRecord {
     fn insert(&self, key: KeyRecord, happened: Event) -> Answer<'_, InsertKeyOutcome> {
         self.writer.alone(move |writer| {
+            let sealer = writer.sealer.clone();
             writer.transact(|transaction, counters| {
                 let outcome = insert(transaction, &key)?;
                 if outcome == InsertKeyOutcome::Inserted {
-                    event::append_one(transaction, counters, happened)?;
+                    event::append_one(transaction, counters, sealer.as_ref(), happened)?;
                 }
                 Ok(outcome)
             })
@@ -72,10 +73,11 @@ impl KeyStore for SqliteRecord {
 
     fn delete(&self, id: Box<str>, happened: Event) -> Answer<'_, bool> {
         self.writer.alone(move |writer| {
+            let sealer = writer.sealer.clone();
             writer.transact(|transaction, counters| {
                 let deleted = transaction.execute("DELETE FROM keys WHERE id = ?1", [&*id])? > 0;
                 if deleted {
-                    event::append_one(transaction, counters, happened)?;
+                    event::append_one(transaction, counters, sealer.as_ref(), happened)?;
                 }
                 Ok(deleted)
             })

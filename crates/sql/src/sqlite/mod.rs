@@ -2,6 +2,7 @@
 
 mod account;
 mod alias;
+mod chain;
 mod change;
 mod checkpoint;
 mod denial;
@@ -33,7 +34,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use vestibule_core::{Answer, fault::Fault, id::UserTag, time::Timestamp};
+use vestibule_core::{Answer, event::Sealer, fault::Fault, id::UserTag, time::Timestamp};
 use writer::WriterHandle;
 
 /// The database file in the data folder.
@@ -50,6 +51,8 @@ pub struct SqliteOptions {
     /// Added to idle deadlines before a session is ended for idleness. Default zero, which is right where one process hears of
     /// every use and sends it along; several nodes need twice the touch throttle.
     pub idle_slack: Duration,
+    /// Seals events. Default none: they are not sealed, and their chain does not hold.
+    pub sealer: Option<Sealer>,
 }
 
 /// The durable record in a data folder.

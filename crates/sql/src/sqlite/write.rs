@@ -4,7 +4,7 @@ use super::{account, change, denial, event, fault::Trouble, int, user};
 use crate::decide::{Counters, Held, Journal, without_payload};
 use rusqlite::{Transaction, named_params, params};
 use std::collections::HashMap;
-use vestibule_core::{id::UserTag, session::PackedSession};
+use vestibule_core::{event::Sealer, id::UserTag, session::PackedSession};
 
 /// Rows of users, as far as a batch knows them.
 pub(super) type UserRows = HashMap<UserTag, i64>;
@@ -14,6 +14,7 @@ pub(super) fn batch(
     counters: &mut Counters,
     mut users: Vec<Held>,
     journal: Journal,
+    sealer: Option<&Sealer>,
 ) -> Result<(), Trouble> {
     let mut known = UserRows::new();
     users.retain(|held| held.changed || !held.put.is_empty() || held.row.is_some());
@@ -27,7 +28,7 @@ pub(super) fn batch(
     }
     change::append(transaction, &journal.changes)?;
     denial::put(transaction, &journal.denied)?;
-    event::append(transaction, counters, &mut known, journal.events)?;
+    event::append(transaction, counters, &mut known, sealer, journal.events)?;
     write_counters(transaction, counters)
 }
 

@@ -23,7 +23,7 @@ use std::{
 use tokio::sync::oneshot;
 use vestibule_core::{
     Answer,
-    event::Event,
+    event::{Event, Sealer},
     fault::Fault,
     record::{Decided, Request},
     session::command::Touch,
@@ -79,6 +79,7 @@ impl WriterHandle {
             connection,
             checkpointer: Checkpointer::start(beside, files.database.clone()).map_err(OpenError::Folder)?,
             idle_slack_ms: millis(options.idle_slack),
+            sealer: options.sealer.clone(),
             commits: 0,
             forget_users_after: 0,
         };
@@ -188,11 +189,12 @@ fn run_batch(
     counters: &mut Counters,
     inputs: Vec<Input>,
     idle_slack_ms: u64,
+    sealer: Option<&Sealer>,
 ) -> Result<(Vec<Output>, bool), Trouble> {
     let mut loaded = load::batch(transaction, &Wanted::of(&inputs))?;
     let (outputs, journal) = batch::decide(&mut loaded, inputs, idle_slack_ms, counters);
     let marks = loaded.held.iter().any(|held| !held.marks.is_empty());
-    write::batch(transaction, counters, loaded.held, journal)?;
+    write::batch(transaction, counters, loaded.held, journal, sealer)?;
     Ok((outputs, marks))
 }
 
@@ -205,6 +207,7 @@ pub(super) struct Writer {
     marks: bool,
     checkpointer: Checkpointer,
     idle_slack_ms: u64,
+    pub(super) sealer: Option<Sealer>,
     commits: u64,
     /// Where the walk over users without anything goes on.
     pub(super) forget_users_after: i64,
@@ -259,8 +262,8 @@ impl Writer {
 
     fn decide(&mut self, inputs: Vec<Input>, replies: Vec<ReplyTo>) {
         metrics::histogram!("vestibule_record_batch_calls").record(inputs.len() as f64);
-        let slack = self.idle_slack_ms;
-        match self.transact(|transaction, counters| run_batch(transaction, counters, inputs, slack)) {
+        let (slack, sealer) = (self.idle_slack_ms, self.sealer.clone());
+        match self.transact(|transaction, counters| run_batch(transaction, counters, inputs, slack, sealer.as_ref())) {
             Ok((outputs, marks)) => {
                 self.marks |= marks;
                 replies.into_iter().zip(outputs).for_each(|(reply, output)| reply.send(Ok(output)));

@@ -17,13 +17,13 @@ use std::sync::Arc;
 use vestibule::{
     bounds::PAGE_DEFAULT,
     event::{EventQuery, EventType},
-    http::problem::Problem,
+    http::problem::{Problem, ProblemCode},
     id::UserTag,
     time::{Timestamp, millis},
 };
 
 pub(super) fn routes() -> Router<Arc<Server>> {
-    Router::new().route("/events", get(of_all)).route("/events/stream", get(stream::open))
+    Router::new().route("/events", get(of_all)).route("/events/stream", get(stream::open)).route("/events/verify", get(verify))
 }
 
 /// `?type=` takes several, by commas.
@@ -49,6 +49,14 @@ pub(super) async fn of_user(
     StrictQuery(asked): StrictQuery<Asked>,
 ) -> Result<Response, Problem> {
     page(&server, Some(server.vestibule.sessions.tag(&user)), &asked).await
+}
+
+/// Walks all of them, which takes its time: some hundred thousand a second. One walk at a time, since nobody needs two.
+async fn verify(_: By<EventsRead>, State(server): Shared) -> Result<Response, Problem> {
+    let Ok(_turn) = server.verification.try_acquire() else {
+        return Err(Problem::new(ProblemCode::Overloaded).with_detail("the events are being verified already"));
+    };
+    Ok(ok(server.vestibule.chain.verify().await.map_err(unavailable)?).into())
 }
 
 async fn page(server: &Server, tag: Option<UserTag>, asked: &Asked) -> Result<Response, Problem> {

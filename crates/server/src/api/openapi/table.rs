@@ -240,6 +240,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
         (200, "text/event-stream"),
     )
     .asks(&["type", "user_id", "session_id"]),
+    Operation::new(
+        "get",
+        "/v1/events/verify",
+        Guard::Key("events:read"),
+        "Whether any event was altered or taken away",
+        (200, "{intact, events, checkpoints, has_unsealed, in_process, breaks, head}"),
+    ),
     Operation::new("get", "/v1/stats", Guard::Key("stats:read"), "Figures of the deployment", (200, "{sessions, users, ...}")),
     Operation::new("post", "/auth/register", Guard::Open, "Make an account", (201, "{user}")).takes(&[
         ("email", "string"),

@@ -2,6 +2,7 @@
 
 mod listener;
 mod stream;
+mod verify;
 
 use listener::Listener;
 use serde_json::{Value, json};

@@ -1,0 +1,174 @@
+//! `vestibule events verify`: what was altered or taken away on disk is found.
+
+use super::{end_all, login};
+use rusqlite::Connection;
+use serde_json::Value;
+use sqlx::Connection as _;
+use vestibule_testkit::{
+    bounds::START,
+    process::{Postgres, Redis, Server, ServerOptions, wait_for},
+};
+
+/// A dozen events.
+fn use_it(server: &Server) {
+    for user in ["ada", "bob", "cyd"] {
+        login(server, user);
+        login(server, user);
+        end_all(server, user);
+    }
+}
+
+/// What the command says, and whether its exit code is 0.
+fn verify(server: &Server) -> (Value, bool) {
+    let output = server.command().args(["--json", "events", "verify"]).output().expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    (serde_json::from_str(&text).unwrap_or_else(|_| panic!("JSON: {text}")), output.status.success())
+}
+
+fn assert_intact(server: &Server) -> Value {
+    let (report, is_success) = verify(server);
+    assert!(is_success && report["intact"] == true && report["breaks"] == Value::Array(Vec::new()), "{report:#}");
+    report
+}
+
+#[track_caller]
+fn assert_broken(server: &Server, kind: &str) {
+    let (report, is_success) = verify(server);
+    assert!(!is_success && report["intact"] == false, "{report:#}");
+    let kinds: Vec<_> = report["breaks"].as_array().expect("breaks").iter().map(|found| &found["kind"]).collect();
+    assert!(kinds.iter().all(|found| **found == kind) && !kinds.is_empty(), "expected {kind}: {report:#}");
+}
+
+fn database(server: &Server) -> Connection {
+    Connection::open(server.data().join("vestibule.db")).expect("the database")
+}
+
+fn execute(server: &Server, sql: &str) {
+    database(server).execute_batch(sql).expect("it is done");
+}
+
+const LAST: &str = "position = (SELECT max(position) FROM events)";
+const INNER: &str = "position = 5";
+
+// S92
+#[test]
+fn a_row_that_is_altered_or_deleted_in_the_file_is_found() {
+    let mut server = Server::start(ServerOptions::default());
+    use_it(&server);
+    assert_intact(&server);
+    assert!(server.terminate().success());
+    let whole = std::fs::read(server.data().join("vestibule.db")).expect("the file");
+    let put_back = |server: &Server| std::fs::write(server.data().join("vestibule.db"), &whole).expect("written");
+    let crimes = [
+        (format!("UPDATE events SET reason = 'logout' WHERE {INNER}"), "event_altered"),
+        (format!("UPDATE events SET actor = NULL WHERE {LAST}"), "event_altered"),
+        ("UPDATE events SET user = (SELECT max(user) FROM events) WHERE position = 1".to_owned(), "event_altered"),
+        (format!("DELETE FROM events WHERE {INNER}"), "events_missing"),
+        (format!("DELETE FROM events WHERE {LAST}"), "events_missing"),
+        // Whoever knows the figures and lowers them all the same does not know the secret.
+        (format!("DELETE FROM events WHERE {LAST}; UPDATE counters SET events = events - 1"), "events_missing"),
+        ("UPDATE checkpoints SET count = count - 1, total = total - 1".to_owned(), "checkpoint_altered"),
+        ("DELETE FROM events WHERE position < 4; UPDATE counters SET forgotten = 3".to_owned(), "retention_altered"),
+    ];
+    for (crime, kind) in &crimes {
+        put_back(&server);
+        execute(&server, crime);
+        server.restart();
+        eprintln!("{crime}");
+        if *kind == "checkpoint_altered" {
+            assert!(!verify(&server).1);
+        } else {
+            assert_broken(&server, kind);
+        }
+        server.kill();
+        let _ = std::fs::remove_file(server.data().join("vestibule.db-wal"));
+        let _ = std::fs::remove_file(server.data().join("vestibule.db-shm"));
+    }
+    put_back(&server);
+    server.restart();
+    let report = assert_intact(&server);
+    assert!(report["events"].as_u64() >= Some(9) && report["checkpoints"].as_u64() >= Some(1), "{report:#}");
+}
+
+/// What no checkpoint has closed yet is protected as well: nothing is lost with the power, and what is deleted meanwhile is missed.
+#[test]
+fn what_was_deleted_after_a_crash_is_found() {
+    let mut server = Server::start(ServerOptions::default());
+    use_it(&server);
+    server.kill();
+    server.restart();
+    assert_intact(&server);
+    use_it(&server);
+    server.kill();
+    execute(&server, &format!("DELETE FROM events WHERE {LAST}"));
+    server.restart();
+    assert_broken(&server, "events_missing");
+}
+
+/// Forgetting is no break.
+#[test]
+fn retention_breaks_nothing() {
+    let mut server = Server::start(ServerOptions::default().env("VESTIBULE_EVENTS__RETENTION", "1s"));
+    use_it(&server);
+    let gone = || {
+        let count: i64 = database(&server).query_row("SELECT count(*) FROM events", [], |row| row.get(0)).expect("a count");
+        (count == 0).then_some(())
+    };
+    assert!(wait_for(START, gone).is_some(), "nothing is forgotten");
+    assert_intact(&server);
+    use_it(&server);
+    assert_intact(&server);
+    assert!(server.terminate().success());
+    server.restart();
+    assert_intact(&server);
+}
+
+#[test]
+fn a_row_that_is_altered_or_deleted_in_postgres_is_found() {
+    let postgres = Postgres::shared();
+    let url = postgres.database();
+    let execute = |sql: &'static str| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let done = runtime.block_on(async {
+            let mut connection = sqlx::PgConnection::connect(&url).await?;
+            sqlx::raw_sql(sql).execute(&mut connection).await
+        });
+        assert_eq!(done.expect("it is done").rows_affected(), 1);
+    };
+    let server = Server::start(ServerOptions::default().env("DATABASE_URL", &url));
+    use_it(&server);
+    assert_intact(&server);
+    execute("UPDATE vestibule_events SET subject = 'eve' WHERE position = (SELECT min(position) FROM vestibule_events)");
+    assert_broken(&server, "event_altered");
+    execute("UPDATE vestibule_events SET subject = 'ada' WHERE position = (SELECT min(position) FROM vestibule_events)");
+    assert_intact(&server);
+    execute("DELETE FROM vestibule_events WHERE position = (SELECT max(position) FROM vestibule_events)");
+    assert_broken(&server, "events_missing");
+}
+
+#[test]
+fn a_line_that_is_altered_or_deleted_in_redis_is_found() {
+    let redis = Redis::start();
+    let server = Server::start(ServerOptions::default().env("REDIS_URL", &redis.url()));
+    use_it(&server);
+    assert_intact(&server);
+    let keys = redis.command("KEYS vs:{*}:events");
+    let key = keys.split_whitespace().find(|word| word.starts_with("vs:")).expect("a timeline").to_owned();
+    let line = redis.command(&format!("LINDEX {key} 0"));
+    let line = line.lines().find(|line| line.starts_with('{')).expect("an event").to_owned();
+    let altered = line.replacen("\"w\":\"login\"", "\"w\":\"other\"", 1);
+    assert_ne!(altered, line);
+    assert!(redis.command(&format!("LSET {key} 0 '{altered}'")).contains("OK"));
+    assert_broken(&server, "event_altered");
+    assert!(redis.command(&format!("LSET {key} 0 '{line}'")).contains("OK"));
+    assert_intact(&server);
+    assert!(redis.command(&format!("LREM {key} 1 '{line}'")).contains('1'));
+    assert_broken(&server, "events_missing");
+}
+
+#[test]
+fn memory_says_that_there_is_nothing_to_verify() {
+    let server = Server::start(ServerOptions::default().arg("--ephemeral"));
+    use_it(&server);
+    assert_eq!(assert_intact(&server)["in_process"], true);
+}
