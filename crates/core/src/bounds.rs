@@ -99,6 +99,8 @@ pub const REQUEST_ID_BYTES: usize = 64;
 pub const KEYS: usize = 1_000;
 /// Longest access token, in bytes: half of what common servers take as the head of a request.
 pub const SIGNED_TOKEN_BYTES: usize = 8 * 1024;
+/// Access tokens whose signature need not be checked again; some 600 bytes each.
+pub const REMEMBERED_TOKENS: usize = 65_536;
 /// Signing keys at a time: the one that signs, one to come, and those whose tokens have not expired.
 pub const SIGNING_KEYS: usize = 16;
 /// Longest time between two looks at the signing keys that other nodes may have changed, in milliseconds.

@@ -35,6 +35,13 @@ impl<'a> Credential<'a> {
     }
 }
 
+impl Credential<'_> {
+    /// Whether this is of the form of an access token and not of a session token: three parts, the first of which begins with `{"`.
+    pub(crate) fn is_access_token(self) -> bool {
+        !self.by_cookie && self.token.starts_with("eyJ") && self.token.bytes().filter(|byte| *byte == b'.').count() == 2
+    }
+}
+
 /// The client, with its address as the trusted proxies tell it. Without axum's `ConnectInfo` there is no address.
 pub(crate) fn client<'a>(trusted: &TrustedProxies, headers: &'a HeaderMap, extensions: &Extensions) -> Client<'a> {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>();

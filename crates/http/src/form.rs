@@ -29,6 +29,29 @@ impl Form {
         let mut values = self.0.iter().filter(|(held, _)| held == name).map(|(_, value)| value.as_str());
         values.next().filter(|_| values.next().is_none())
     }
+
+    /// As [`Self::field`], for OAuth: a field without a value counts as left out, and one that is given twice is an error (RFC 6749
+    /// 3.2).
+    ///
+    /// # Errors
+    /// 400 `invalid_request` where it is given twice.
+    pub fn parameter(&self, name: &str) -> Result<Option<&str>, Problem> {
+        let mut values = self.0.iter().filter(|(held, _)| held == name).map(|(_, value)| value.as_str());
+        let value = values.next().filter(|value| !value.is_empty());
+        if values.next().is_some() { Err(invalid("A parameter is given twice.")) } else { Ok(value) }
+    }
+
+    /// As [`Self::parameter`], where there must be one.
+    ///
+    /// # Errors
+    /// 400 `invalid_request` where it is left out, or given twice.
+    pub fn required(&self, name: &str) -> Result<&str, Problem> {
+        self.parameter(name)?.ok_or_else(|| invalid("A parameter is missing."))
+    }
+}
+
+fn invalid(detail: &'static str) -> Problem {
+    Problem::new(ProblemCode::InvalidRequest).with_error("invalid_request").with_detail(detail)
 }
 
 impl std::fmt::Debug for Form {
@@ -77,6 +100,10 @@ mod tests {
         assert_eq!(form.field("password"), Some("four brown&foxes"));
         assert_eq!((form.field("twice"), form.field("absent")), (None, None));
         assert_eq!(format!("{form:?}"), "Form(4 fields)");
+        assert_eq!((form.required("email").ok(), form.parameter("absent").ok()), (Some("ada@example.com"), Some(None)));
+        for wrong in ["twice", "absent"] {
+            assert_eq!(form.required(wrong).map_err(|problem| problem.code()), Err(ProblemCode::InvalidRequest));
+        }
     }
 
     #[tokio::test]

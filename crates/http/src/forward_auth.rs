@@ -25,6 +25,7 @@ use axum::response::{IntoResponse as _, Response};
 use metrics::{Counter, Histogram};
 use tower::Service;
 use vestibule_core::session::Sessions;
+use vestibule_core::token::service::Tokens;
 
 use crate::client_address::TrustedProxies;
 use crate::cookie::SessionCookie;
@@ -47,6 +48,8 @@ pub struct ProxyConfig {
     pub trusted: TrustedProxies,
     /// Origins beside the original request's own that may send unsafe requests.
     pub allowed: AllowedOrigins,
+    /// Where access tokens are judged, which may come in place of a session's; `None` takes none.
+    pub tokens: Option<Arc<Tokens>>,
 }
 
 /// The endpoints, in front of an inner service that answers every other path.
@@ -148,9 +151,9 @@ impl Shared {
         let started = Instant::now();
         let request_id = answer::RequestId::of(request.headers());
         let response = match self.judge(endpoint, request, request_id.as_str()).await {
-            Ok(valid) => {
+            Ok(identity) => {
                 self.allowed.increment(1);
-                answer::allowed(&valid, &request_id)
+                answer::allowed(&identity, &request_id)
             }
             Err(problem) => {
                 self.count(&problem);

@@ -5,6 +5,7 @@
 //!
 //! Deliberately absent: sockets, routing, configuration files, clocks, and any knowledge of a store.
 
+pub mod bearer_layer;
 pub mod bounds;
 pub mod client_address;
 pub mod cookie;

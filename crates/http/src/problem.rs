@@ -34,6 +34,7 @@ struct Occurrence {
     detail: Cow<'static, str>,
     field: Option<Cow<'static, str>>,
     reasons: Vec<Cow<'static, str>>,
+    error: Option<&'static str>,
     request_id: Option<String>,
     retry_after_s: Option<u64>,
     allow: Option<&'static str>,
@@ -51,6 +52,7 @@ impl Problem {
             detail: Cow::Borrowed(code.detail()),
             field: None,
             reasons: Vec::new(),
+            error: None,
             request_id: None,
             retry_after_s: waits.then_some(RETRY_AFTER_S),
             allow: None,
@@ -98,6 +100,16 @@ impl Problem {
         if status != StatusCode::UNAUTHORIZED && self.0.code.status() == StatusCode::UNAUTHORIZED {
             self.0.challenge = None;
         }
+        if status == StatusCode::UNAUTHORIZED && self.0.challenge.is_none() {
+            self.0.challenge = Some(HeaderValue::from_static(code::INVALID_TOKEN));
+        }
+        self
+    }
+
+    /// Says it in the words of OAuth as well: the member `error` (RFC 6749 5.2).
+    #[must_use]
+    pub fn with_error(mut self, error: &'static str) -> Self {
+        self.0.error = Some(error);
         self
     }
 
@@ -163,6 +175,7 @@ impl Problem {
             detail: &self.0.detail,
             field: self.0.field.as_deref(),
             reasons: &self.0.reasons,
+            error: self.0.error,
             request_id: self.0.request_id.as_deref(),
         };
         serde_json::to_string(&wire).expect("strings and a number always serialise")
@@ -202,6 +215,8 @@ struct Wire<'a> {
     field: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     reasons: &'a [Cow<'static, str>],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
     request_id: Option<&'a str>,
 }
 

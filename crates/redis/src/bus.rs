@@ -21,7 +21,7 @@ use std::{
     fmt,
     pin::{Pin, pin},
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -34,7 +34,7 @@ use tokio::{
 use vestibule_core::{
     bounds::{BUS_HEARTBEAT, BUS_SILENCE},
     bus::{
-        Bus, Doubt, Heard, LocalBus, Outbox, Repeats, Roll, Signal, Subscription,
+        Bus, Doubt, Heard, Listener, LocalBus, Outbox, Repeats, Roll, Signal, Subscription,
         message::{Incarnation, Message},
     },
     fault::Fault,
@@ -133,6 +133,10 @@ impl Bus for RedisBus {
 
     fn subscribe(&self) -> Subscription {
         self.shared.local.subscribe()
+    }
+
+    fn attach(&self, listener: Weak<dyn Listener>) {
+        self.shared.local.attach(listener);
     }
 
     fn silence(&self) -> Duration {

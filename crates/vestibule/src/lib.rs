@@ -6,7 +6,7 @@
 
 pub use vestibule_core::{
     account, alias, bounds, bus, deployment, device, durable, event, fault, id, inspect, key, limit, password, record, secret,
-    session, stats, time, user,
+    session, stats, time, token, user,
 };
 #[cfg(feature = "axum")]
 pub use vestibule_http as http;
@@ -17,5 +17,7 @@ pub use vestibule_redis as redis;
 pub use vestibule_sql as sql;
 
 mod open;
+mod tokens;
 
 pub use open::{OpenError, Options, Vestibule};
+pub use tokens::TokenOptions;

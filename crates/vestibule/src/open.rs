@@ -1,5 +1,6 @@
 //! Joining the parts.
 
+use crate::TokenOptions;
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use vestibule_core::{
     account::{
@@ -24,7 +25,11 @@ use vestibule_core::{
     secret::KeyRing,
     session::{Policies, SessionStore, Sessions, service::Parts},
     time::{Clock, Follower, Timestamp},
-    token::{DenyList, TokenStore},
+    token::{
+        DenyList, TokenStore,
+        service::{TokenParts, Tokens},
+        signing::SigningKeyStore,
+    },
 };
 use vestibule_memory::{MemoryLimits, MemoryOptions, MemoryStore};
 
@@ -63,6 +68,8 @@ pub struct Options {
     pub legacy_until: Option<Timestamp>,
     /// How long a device is trusted at most. Default 30 days.
     pub trust_ttl: Duration,
+    /// How tokens are made. Default none: there are no tokens.
+    pub tokens: Option<TokenOptions>,
     /// Which passwords accounts may use. Default: 15 characters at least.
     pub password_policy: PasswordPolicy,
     /// The limit rules. Default: none.
@@ -97,6 +104,7 @@ impl Options {
             clock: Clock::system(),
             legacy_until: None,
             trust_ttl: TRUST_TTL,
+            tokens: None,
             password_policy: PasswordPolicy::default(),
             limits: Rules::default(),
             limit_addresses: Addresses::default(),
@@ -173,9 +181,11 @@ pub struct Vestibule {
     /// Where observations go.
     pub observer: Observer,
     /// Token families.
-    pub tokens: Arc<dyn TokenStore>,
+    pub token_store: Arc<dyn TokenStore>,
     /// What is known of access tokens that must not be believed, on every node.
     pub deny_list: Arc<DenyList>,
+    /// Access and refresh tokens; `None` without [`Options::tokens`].
+    pub tokens: Option<Arc<Tokens>>,
     /// Accounts; `None` without a record, which they need.
     pub accounts: Option<Arc<Accounts>>,
     /// The join of record and state, where there is a record.
@@ -206,6 +216,7 @@ struct Stores {
     aliases: Arc<dyn AliasStore>,
     tokens: Arc<dyn TokenStore>,
     devices: Arc<dyn DeviceStore>,
+    signing_keys: Arc<dyn SigningKeyStore>,
     events: Arc<dyn EventStore>,
     chain: Arc<dyn EventChain>,
     keys: Arc<dyn KeyStore>,
@@ -279,6 +290,16 @@ impl Vestibule {
             clock: options.clock,
         });
         let devices = Arc::new(Devices::new(stores.devices, sessions.clone(), options.trust_ttl));
+        let tokens = match &options.tokens {
+            None => None,
+            Some(tokens) => Some(Arc::new(Tokens::new(TokenParts {
+                keys: tokens.keys(stores.signing_keys, ring.clone(), sessions.clock().clone()).await.map_err(failed)?,
+                sessions: sessions.clone(),
+                store: stores.tokens.clone(),
+                deny_list: deny_list.clone(),
+                policy: tokens.policy(),
+            }))),
+        };
         let accounts = match &stores.durable {
             None => None,
             Some(durable) => Some(Arc::new(Accounts::new(AccountParts {
@@ -298,7 +319,8 @@ impl Vestibule {
             keys: stores.keys,
             limits,
             observer,
-            tokens: stores.tokens,
+            token_store: stores.tokens,
+            tokens,
             deny_list,
             accounts,
             durable: stores.durable,
@@ -359,6 +381,7 @@ async fn on_redis(options: &Options, address: vestibule_redis::RedisAddress) -> 
         aliases: store.clone(),
         tokens: store.clone(),
         devices: store.clone(),
+        signing_keys: store.clone(),
         events: store.clone(),
         chain: store.clone(),
         keys: store.clone(),
@@ -403,6 +426,7 @@ fn in_memory(options: &Options) -> Stores {
         aliases: store.clone(),
         tokens: store.clone(),
         devices: store.clone(),
+        signing_keys: store.clone(),
         events: store.clone(),
         chain: store.clone(),
         keys: store.clone(),
@@ -471,6 +495,7 @@ where
         aliases: Arc::new(durable.clone()),
         tokens: Arc::new(durable.clone()),
         devices: Arc::new(durable.clone()),
+        signing_keys: record.clone(),
         events: record.clone(),
         chain: record.clone(),
         keys: record.clone(),

@@ -1,11 +1,13 @@
 //! [`LocalBus`]: the bus inside one process, and the end of every other one.
 
-use super::{Bus, Doubt, News, SessionsEnded, Signal};
+use super::{Bus, Doubt, Listener, News, SessionsEnded, Signal};
 use crate::{bounds, id::UserTag};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use std::{
     collections::HashSet,
+    fmt,
     pin::Pin,
+    sync::Weak,
     time::{Duration, Instant},
 };
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -20,10 +22,16 @@ pub enum Repeats {
 }
 
 /// Tells every subscription of this process. A bus between processes has one at its end.
-#[derive(Debug)]
 pub struct LocalBus {
     news: broadcast::Sender<News>,
+    listeners: RwLock<Vec<Weak<dyn Listener>>>,
     told: Option<Mutex<Told>>,
+}
+
+impl fmt::Debug for LocalBus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LocalBus")
+    }
 }
 
 impl LocalBus {
@@ -31,7 +39,7 @@ impl LocalBus {
     #[must_use]
     pub fn new(repeats: Repeats) -> Self {
         let told = (repeats == Repeats::Dropped).then(|| Mutex::new(Told::new(Instant::now())));
-        Self { news: broadcast::Sender::new(bounds::BUS_BACKLOG), told }
+        Self { news: broadcast::Sender::new(bounds::BUS_BACKLOG), listeners: RwLock::default(), told }
     }
 
     /// Tells that signals may have been missed.
@@ -54,6 +62,7 @@ impl LocalBus {
 impl Bus for LocalBus {
     fn publish(&self, signal: Signal) {
         if !self.is_repeat(&signal) {
+            self.listeners.read().iter().filter_map(Weak::upgrade).for_each(|listener| listener.hear(&signal));
             self.tell(News::Signal(signal));
         }
     }
@@ -68,6 +77,12 @@ impl Bus for LocalBus {
 
     fn subscribe(&self) -> Subscription {
         Subscription(self.news.subscribe())
+    }
+
+    fn attach(&self, listener: Weak<dyn Listener>) {
+        let mut listeners = self.listeners.write();
+        listeners.retain(|listener| listener.strong_count() > 0);
+        listeners.push(listener);
     }
 
     fn silence(&self) -> Duration {

@@ -48,7 +48,7 @@ pub use signal::{LimitReset, SessionsEnded, Signal, Which};
 #[cfg(doc)]
 use crate::bounds;
 use crate::bounds::BUS_SILENCE;
-use std::time::Duration;
+use std::{sync::Weak, time::Duration};
 
 /// What a subscriber hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +100,12 @@ impl Doubt {
     }
 }
 
+/// Somebody who must know of a signal before whoever caused it is answered.
+pub trait Listener: Send + Sync {
+    /// Hears a signal. Must be quick, and must not use the bus.
+    fn hear(&self, signal: &Signal);
+}
+
 /// Carries signals between the nodes of a deployment.
 pub trait Bus: std::fmt::Debug + Send + Sync {
     /// Tells every node. This process hears it at once, the others as soon as it gets there. Waits for nothing.
@@ -113,6 +119,10 @@ pub trait Bus: std::fmt::Debug + Send + Sync {
 
     /// Hears what is told from now on.
     fn subscribe(&self) -> Subscription;
+
+    /// Lets a listener hear each signal in the step that tells it in this process: before the one who published it goes on, and so
+    /// before the caller is answered. For as long as the listener lives.
+    fn attach(&self, listener: Weak<dyn Listener>);
 
     /// How long ago this process last heard what it says itself; nothing where nothing can come in between. Read from memory, and
     /// no matter whether the task that listens still runs.

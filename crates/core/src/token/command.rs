@@ -118,6 +118,13 @@ pub enum Target {
     },
     /// A family, by its serial.
     Family([u8; 12]),
+    /// A family, by its serial, if this client or nobody in particular has it.
+    FamilyOf {
+        /// The serial.
+        serial: [u8; 12],
+        /// The client.
+        client_id: Box<str>,
+    },
     /// The families of a session, which goes on.
     Session(SessionId),
     /// All that the user has, by raising the token epoch.
@@ -126,7 +133,9 @@ pub enum Target {
 
 /// How [`RevokeTokens`] ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RevokeOutcome {
-    /// Families that ended, or access tokens that are denied; none where there was nothing to revoke.
-    pub revoked: u64,
+pub enum RevokeOutcome {
+    /// So many families ended, or access tokens are denied; none where there was nothing to revoke.
+    Revoked(u64),
+    /// The family belongs to another client.
+    OtherClient,
 }

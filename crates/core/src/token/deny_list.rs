@@ -7,7 +7,7 @@
 use super::{Denial, Denied, TokenStore};
 use crate::{
     bounds,
-    bus::{Bus, News, Signal, Subscription},
+    bus::{Bus, Listener, News, Signal, Subscription},
     fault::Fault,
     id::{Home, UserTag},
     time::{Clock, Timestamp, millis},
@@ -56,6 +56,15 @@ pub struct DenyList {
     doubt_since: AtomicU64,
 }
 
+/// What this process denies holds here before the caller is answered.
+impl Listener for DenyList {
+    fn hear(&self, signal: &Signal) {
+        if let Signal::TokensDenied(denials) = signal {
+            self.add(denials);
+        }
+    }
+}
+
 impl fmt::Debug for DenyList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DenyList").field("is_ready", &self.is_ready()).finish_non_exhaustive()
@@ -75,6 +84,8 @@ impl DenyList {
             snapshot_at: AtomicU64::new(0),
             doubt_since: AtomicU64::new(0),
         });
+        let listener: Weak<Self> = Arc::downgrade(&list);
+        list.bus.attach(listener);
         tokio::spawn(keep(Arc::downgrade(&list), store, news, clock));
         list
     }
@@ -141,10 +152,9 @@ impl DenyList {
         }
     }
 
-    fn hear(&self, news: News) {
+    fn note(&self, news: &News) {
         match news {
-            News::Signal(Signal::TokensDenied(denials)) => self.add(&denials),
-            News::Signal(_) => {}
+            News::Signal(signal) => self.hear(signal),
             News::Doubt(_) => self.doubt(),
         }
     }
@@ -199,7 +209,7 @@ async fn keep(list: Weak<DenyList>, store: Arc<dyn TokenStore>, mut news: Subscr
         let in_doubt = matches!(heard, Some(News::Doubt(_)));
         let is_tick = heard.is_none();
         if let Some(heard) = heard {
-            list.hear(heard);
+            list.note(&heard);
         }
         if in_doubt || (is_tick && list.is_reload_due()) {
             refresh(&list, &*store, &mut news, &clock).await;
@@ -224,7 +234,7 @@ async fn refresh(list: &DenyList, store: &dyn TokenStore, news: &mut Subscriptio
                 }
                 return;
             }
-            Some(heard) = news.next() => list.hear(heard),
+            Some(heard) = news.next() => list.note(&heard),
         }
     }
 }

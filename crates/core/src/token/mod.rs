@@ -23,6 +23,7 @@ pub mod jwt;
 mod packed;
 mod port;
 mod refresh_token;
+pub mod service;
 pub mod signing;
 pub mod transition;
 

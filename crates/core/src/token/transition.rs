@@ -311,6 +311,13 @@ impl UserCommand for RevokeTokens {
         let revoked = match self.target {
             Target::Token { serial, expires_at } => deny_token(step, serial, expires_at),
             Target::Family(serial) => step.end_families(FamilyEnd::Revoked, |family| family.serial == serial),
+            Target::FamilyOf { serial, ref client_id } => {
+                let has = step.user.family(&serial).and_then(|position| step.user.families()[position].client_id.as_ref());
+                if has.is_some_and(|has| has != client_id) {
+                    return RevokeOutcome::OtherClient;
+                }
+                step.end_families(FamilyEnd::Revoked, |family| family.serial == serial)
+            }
             Target::Session(id) => step.end_families(FamilyEnd::Revoked, |family| family.session == Some(id)),
             Target::User => step.raise_token_epoch(),
         };
@@ -318,7 +325,7 @@ impl UserCommand for RevokeTokens {
             let session = if let Target::Session(id) = self.target { Some(id) } else { None };
             self.note(step, session, revoked);
         }
-        RevokeOutcome { revoked }
+        RevokeOutcome::Revoked(revoked)
     }
 }
 

@@ -8,7 +8,9 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use vestibule_core::bounds::REQUEST_ID_BYTES;
 use vestibule_core::session::service::validate::ValidSession;
+use vestibule_core::token::AccessClaims;
 
+use super::judge::Identity;
 use crate::headers::{ACTOR, EMPTY, MFA, NO_STORE, REQUEST_ID, ROLES, SESSION, Single, USER, single};
 use crate::request_id;
 
@@ -38,12 +40,22 @@ fn fresh() -> HeaderValue {
     HeaderValue::from_bytes(&request_id::fresh()).unwrap_or_else(|_| EMPTY.clone())
 }
 
-/// 200 with the identity of the session.
-pub(super) fn allowed(valid: &ValidSession, request_id: &RequestId) -> Response {
-    let packed = valid.packed();
+/// 200 with the identity.
+pub(super) fn allowed(identity: &Identity, request_id: &RequestId) -> Response {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.reserve(8);
+    match identity {
+        Identity::Session(valid) => put_session(headers, valid),
+        Identity::Token(claims) => put_claims(headers, claims),
+    }
+    headers.insert(CACHE_CONTROL, NO_STORE.clone());
+    headers.insert(&REQUEST_ID, request_id.0.clone());
+    response
+}
+
+fn put_session(headers: &mut HeaderMap, valid: &ValidSession) {
+    let packed = valid.packed();
     headers.insert(&USER, valid.user_id().map_or_else(|| EMPTY.clone(), |user| listed([user].into_iter())));
     headers.insert(&SESSION, HeaderValue::from_str(valid.id().to_text().as_str()).unwrap_or_else(|_| EMPTY.clone()));
     headers.insert(&ROLES, listed(packed.roles()));
@@ -51,9 +63,15 @@ pub(super) fn allowed(valid: &ValidSession, request_id: &RequestId) -> Response 
     let actor = if packed.has_actor() { packed.unpack().actor } else { None };
     let actor = actor.map_or_else(|| EMPTY.clone(), |actor| listed([actor.user_id.as_str()].into_iter()));
     headers.insert(&ACTOR, actor);
-    headers.insert(CACHE_CONTROL, NO_STORE.clone());
-    headers.insert(&REQUEST_ID, request_id.0.clone());
-    response
+}
+
+fn put_claims(headers: &mut HeaderMap, claims: &AccessClaims) {
+    headers.insert(&USER, listed([claims.subject.as_str()].into_iter()));
+    let session = claims.session.and_then(|id| HeaderValue::from_str(id.to_text().as_str()).ok());
+    headers.insert(&SESSION, session.unwrap_or_else(|| EMPTY.clone()));
+    headers.insert(&ROLES, listed(claims.roles.iter().map(|role| &**role)));
+    headers.insert(&MFA, FALSE.clone());
+    headers.insert(&ACTOR, EMPTY.clone());
 }
 
 /// Texts as one header value, comma separated. Bytes outside visible ASCII, `%` and the comma are percent-encoded, so that

@@ -1,10 +1,15 @@
 //! Whether the original request may pass.
 
+use std::sync::Arc;
+
 use http::Request;
 use vestibule_core::session::SessionKind;
 use vestibule_core::session::service::validate::{Presented, ValidSession, Validation};
 
+use vestibule_core::token::AccessClaims;
+
 use super::{EXT_AUTHZ, Endpoint, Shared};
+use crate::bearer_layer;
 use crate::credential::{Credential, client, code_of, text};
 use crate::headers::{CSRF_TOKEN, single};
 use crate::origin::{OriginFacts, OriginVerdict, is_safe_method};
@@ -12,18 +17,24 @@ use crate::problem::{Problem, ProblemCode};
 use crate::proxy::OriginalRequest;
 use crate::requirements::Requirements;
 
+/// By what the original request may pass.
+pub(super) enum Identity {
+    Session(ValidSession),
+    Token(Arc<AccessClaims>),
+}
+
 impl Shared {
-    /// The valid session of the original request, or why it may not pass.
-    pub(super) async fn judge(
-        &self,
-        endpoint: Endpoint,
-        request: &Request<()>,
-        request_id: &str,
-    ) -> Result<ValidSession, Problem> {
+    /// Who sent the original request, or why it may not pass.
+    pub(super) async fn judge(&self, endpoint: Endpoint, request: &Request<()>, request_id: &str) -> Result<Identity, Problem> {
         let headers = request.headers();
         let (original, demands) = read(endpoint, request)?;
         // No credentials, no question to the store.
         let credential = Credential::read(&self.config.cookie, headers).ok_or(ProblemCode::Unauthenticated)?;
+        if let Some(tokens) = self.config.tokens.as_ref().filter(|_| credential.is_access_token()) {
+            let claims = bearer_layer::judge(tokens, credential.token, None)?;
+            allows(&claims, demands)?;
+            return Ok(Identity::Token(claims));
+        }
         let is_unsafe = !is_safe_method(original.method);
         let demands_csrf = credential.by_cookie && is_unsafe;
         let facts = OriginFacts::from_headers(headers, original.method, original.scheme, original.host);
@@ -47,7 +58,7 @@ impl Shared {
             }
         };
         satisfies(&valid, demands, is_unsafe)?;
-        Ok(valid)
+        Ok(Identity::Session(valid))
     }
 }
 
@@ -78,4 +89,13 @@ fn satisfies(valid: &ValidSession, demands: Requirements<'_>, is_unsafe: bool) -
     }
     let roles: Vec<&str> = if demands == Requirements::default() { Vec::new() } else { valid.packed().roles().collect() };
     if demands.roles_satisfied_by(roles.iter().copied()) { Ok(()) } else { Err(Problem::new(ProblemCode::RoleMissing)) }
+}
+
+/// An access token does not say whether a second factor was done, so it never is enough where one is demanded.
+fn allows(claims: &AccessClaims, demands: Requirements<'_>) -> Result<(), Problem> {
+    if demands.mfa() {
+        return Err(Problem::new(ProblemCode::StepUpRequired));
+    }
+    let satisfied = demands.roles_satisfied_by(claims.roles.iter().map(|role| &**role));
+    if satisfied { Ok(()) } else { Err(Problem::new(ProblemCode::RoleMissing)) }
 }

@@ -102,6 +102,11 @@ problem_codes! {
     TokenExpired BAD_REQUEST "token_expired" "Token expired" "The token expired.";
     TokenRevoked BAD_REQUEST "token_revoked" "Token revoked" "The token was revoked.";
     TokenReused BAD_REQUEST "token_reused" "Token reused" "The refresh token was used before; its family is revoked.";
+    TokenBound BAD_REQUEST "token_bound" "Another client's token" "The token was given to another client or device.";
+    TokenInvalid UNAUTHORIZED "token_invalid" "Invalid token" "The token is not an access token of this issuer for this audience.";
+    TokensOff NOT_IMPLEMENTED "tokens_off" "Tokens are off" "This server issues no tokens; set tokens.issuer.";
+    SigningKeyImported CONFLICT "signing_key_imported" "Imported signing key" "The signing key comes from tokens.signing_key_file; put another key there and restart.";
+    SigningKeyLimit CONFLICT "signing_key_limit" "Too many signing keys" "There are as many signing keys as allowed whose tokens have not expired; wait until some have.";
     InvalidScope BAD_REQUEST "invalid_scope" "Invalid scope" "The scope or audience is broader than what was granted.";
 
     // Limits and cache.
@@ -114,6 +119,9 @@ problem_codes! {
     Overloaded SERVICE_UNAVAILABLE "overloaded" "Overloaded" "The server has more work than it accepts.";
     Internal INTERNAL_SERVER_ERROR "internal" "Internal error" "The server failed; the request id names the log entry.";
 }
+
+/// The challenge to whoever presented a token that is not good (RFC 6750 3.1).
+pub(super) const INVALID_TOKEN: &str = "Bearer realm=\"vestibule\", error=\"invalid_token\"";
 
 impl ProblemCode {
     /// The `type` member: a name, not an address, since there is no page that every installation can reach.
@@ -128,8 +136,8 @@ impl ProblemCode {
         match self {
             Self::StepUpRequired => Some("Bearer error=\"insufficient_user_authentication\", acr_values=\"aal2\""),
             Self::ScopeMissing => Some("Bearer error=\"insufficient_scope\""),
-            Self::SessionExpiredIdle | Self::SessionExpiredAbsolute | Self::SessionRevoked => {
-                Some("Bearer realm=\"vestibule\", error=\"invalid_token\"")
+            Self::SessionExpiredIdle | Self::SessionExpiredAbsolute | Self::SessionRevoked | Self::TokenInvalid => {
+                Some(INVALID_TOKEN)
             }
             other if other.status() == StatusCode::UNAUTHORIZED => Some("Bearer realm=\"vestibule\""),
             _ => None,

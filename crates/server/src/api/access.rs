@@ -78,6 +78,10 @@ permissions! {
     EventsRead "events:read"
     StatsRead "stats:read"
     ImportWrite "import:write"
+    TokensIntrospect "tokens:introspect"
+    TokensRead "tokens:read"
+    TokensRevoke "tokens:revoke"
+    TokensWrite "tokens:write"
 }
 
 /// A caller whose key has the scope. Comes first among a handler's arguments, so that nothing is read for others.

@@ -15,6 +15,7 @@ mod page;
 mod query;
 mod session;
 mod stats;
+mod token;
 mod user;
 pub(crate) mod waiting;
 
@@ -64,9 +65,11 @@ type Shared = State<Arc<Server>>;
 /// The public routes, and in front of them the endpoints that proxies ask.
 pub(crate) fn public(server: Arc<Server>) -> ProxyEndpoints<Router> {
     let Browser { cookie, trusted, allowed, .. } = &server.browser;
-    let config = ProxyConfig { cookie: cookie.clone(), trusted: trusted.clone(), allowed: allowed.clone() };
+    let tokens = server.vestibule.tokens.clone();
+    let config = ProxyConfig { cookie: cookie.clone(), trusted: trusted.clone(), allowed: allowed.clone(), tokens };
     let sessions = server.vestibule.sessions.clone();
     let router = auth::routes()
+        .merge(token::public_routes(&server))
         .merge(health::probes())
         .fallback(not_found)
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
@@ -107,6 +110,7 @@ fn v1() -> Router<Arc<Server>> {
         .merge(import::routes())
         .merge(event::routes())
         .merge(stats::routes())
+        .merge(token::routes())
         .layer(middleware::from_fn(query::refuse_tokens_in_url))
 }
 

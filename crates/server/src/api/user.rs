@@ -8,6 +8,7 @@ use super::{
     event,
     query::{Position, StrictQuery, UserPath, page_size},
     session::SessionBody,
+    token,
 };
 use axum::{
     Router,
@@ -34,6 +35,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
         .route("/users/{id}/history", get(history))
         .route("/users/{id}/analytics", get(analytics))
         .route("/users/{id}/events", get(event::of_user))
+        .route("/users/{id}/tokens", delete(token::revoke_all))
         .route("/users/{id}/disable", post(disable))
         .route("/users/{id}/enable", post(enable))
         .route("/users/{id}/reset", post(account::open_reset))

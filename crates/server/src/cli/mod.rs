@@ -17,6 +17,7 @@ mod output;
 mod serve;
 mod sessions;
 mod stats;
+mod tokens;
 mod users;
 
 use crate::{api, config::Environment};
@@ -76,6 +77,9 @@ enum Command {
     /// Make, list and delete management keys
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Issue access and refresh tokens, verify, refresh and revoke them, rotate their signing keys
+    #[command(subcommand)]
+    Tokens(tokens::Command),
     /// Look at what happened
     #[command(subcommand)]
     Events(events::Command),
@@ -128,6 +132,7 @@ fn dispatch(arguments: Arguments) -> ExitCode {
         Command::Sessions(command) => client().and_then(|client| command.run(&client, output)),
         Command::Users(command) => client().and_then(|client| command.run(&client, output)),
         Command::Keys(command) => client().and_then(|client| command.run(&client, output)),
+        Command::Tokens(command) => client().and_then(|client| command.run(&client, output)),
         Command::Events(command) => client().and_then(|client| command.run(&client, output)),
         Command::Stats => client().and_then(|client| stats::run(&client, output)),
         Command::Health { component } => client().and_then(|client| health::run(&client, output, component.as_deref())),

@@ -55,3 +55,5 @@ pub(crate) const LIMIT_COUNT: RangeInclusive<u64> = 1..=1_000_000_000;
 pub(crate) const PENALTY_FACTOR: RangeInclusive<u64> = 1..=1_000;
 /// Longest style sheet of an operator, in bytes.
 pub(crate) const CSS_BYTES: u64 = 64 * KIB;
+/// Longest file with a signing key, in bytes.
+pub(super) const PEM_BYTES: u64 = 64 << 10;

@@ -116,7 +116,6 @@ pub(crate) struct Config {
     /// How often a password may be wrong.
     pub(crate) login_throttle: Budgets,
     /// Access and refresh tokens.
-    #[allow(dead_code, reason = "judged already, read by the token capability")]
     pub(crate) tokens: Tokens,
     /// Rate limits, in order.
     #[allow(dead_code, reason = "judged already, read by the limit capability")]
@@ -168,7 +167,7 @@ impl Config {
             passwords: Passwords::read(reader),
             login_page: LoginPage::read(reader),
             login_throttle: login::throttle(reader),
-            tokens: Tokens::read(reader),
+            tokens: Tokens::read(reader, mode),
             limits: limit::read(reader),
             cache: cache::read(reader),
             import: Import::read(reader),

@@ -1,29 +1,28 @@
 //! `[tokens]`: access and refresh tokens.
 
 use super::{
+    Mode, bounds,
     reader::Reader,
     value::{Grace, Value, words},
 };
-use std::{path::PathBuf, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
+use vestibule::{
+    TokenOptions,
+    token::{
+        service::ClaimTemplate,
+        signing::{Algorithm, SigningKeyPair},
+    },
+};
 
-/// How access tokens are signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Algorithm {
-    /// Ed25519.
-    EdDsa,
-    /// ECDSA on P-256.
-    Es256,
-    /// RSA PKCS#1 v1.5 with SHA-256.
-    Rs256,
-}
+/// `iss` in development mode. A name and not an address: all nodes need the same, whatever ports they got.
+const DEV_ISSUER: &str = "http://127.0.0.1:8378";
 
 words!(Algorithm, "EdDSA, ES256 or RS256", "EdDSA" => EdDsa, "ES256" => Es256, "RS256" => Rs256);
 
 /// Access and refresh tokens.
 #[derive(Debug, Clone)]
-#[allow(dead_code, reason = "read by the token capability")]
 pub(crate) struct Tokens {
-    /// `iss` of access tokens. Default none: no tokens are issued.
+    /// `iss` of access tokens. Default none: no tokens are issued; in development mode a name of our own.
     pub(crate) issuer: Option<String>,
     /// `aud` where a request names none. Default none: the issuer.
     pub(crate) audience: Option<String>,
@@ -39,28 +38,31 @@ pub(crate) struct Tokens {
     pub(crate) refresh_lifetime: Duration,
     /// Difference of clocks that is forgiven; `0s` is none. Default 30 s.
     pub(crate) clock_skew: Duration,
-    /// A PEM file with the signing key. Default none: a key ring of our own, in the record.
-    pub(crate) signing_key_file: Option<PathBuf>,
+    /// The signing key in the PEM file that `signing_key_file` names. Default none: keys of our own, in the record.
+    pub(crate) signing_key: Option<Arc<SigningKeyPair>>,
     /// How long a new key is published before it signs. Default 1 h.
     pub(crate) key_publish_before: Duration,
+    /// Claims that are added to access tokens, from `[tokens.claims]`. Default none.
+    pub(crate) claims: Vec<ClaimTemplate>,
 }
 
 impl Tokens {
-    pub(super) fn read(reader: &mut Reader) -> Self {
+    pub(super) fn read(reader: &mut Reader, mode: Mode) -> Self {
         const HOUR: u64 = 3_600;
         const DAY: u64 = 24 * HOUR;
         reader.section("tokens");
         let tokens = Self {
-            issuer: reader.optional("tokens.issuer"),
-            audience: reader.optional("tokens.audience"),
+            issuer: name(reader, "tokens.issuer").or_else(|| (mode == Mode::Dev).then(|| DEV_ISSUER.to_owned())),
+            audience: name(reader, "tokens.audience"),
             algorithm: reader.value("tokens.algorithm", Algorithm::EdDsa),
             access_ttl: reader.value("tokens.access_ttl", Duration::from_secs(600)),
             refresh_grace: reader.value("tokens.refresh_grace", Grace(Duration::from_secs(10))).0,
             refresh_idle_timeout: reader.value("tokens.refresh_idle_timeout", Duration::from_secs(14 * DAY)),
             refresh_lifetime: reader.value("tokens.refresh_lifetime", Duration::from_secs(30 * DAY)),
             clock_skew: reader.value("tokens.clock_skew", Grace(Duration::from_secs(30))).0,
-            signing_key_file: reader.optional("tokens.signing_key_file"),
+            signing_key: signing_key(reader),
             key_publish_before: reader.value("tokens.key_publish_before", Duration::from_secs(HOUR)),
+            claims: claims(reader),
         };
         tokens.settle(reader)
     }
@@ -77,9 +79,87 @@ impl Tokens {
             self.refresh_idle_timeout = self.refresh_lifetime;
             reader.adapt(IDLE, &self.refresh_idle_timeout, LIFETIME);
         }
-        if self.refresh_grace >= self.refresh_lifetime {
-            reader.problem("tokens.refresh_grace", format!("is not shorter than {LIFETIME}"));
+        if self.access_ttl < Duration::from_secs(1) {
+            reader.problem("tokens.access_ttl", "is below 1s; the times in a token are whole seconds");
         }
+        const ALGORITHM: &str = "tokens.algorithm";
+        let other = self.signing_key.as_ref().map(|key| key.algorithm()).filter(|signs| *signs != self.algorithm);
+        if let Some(signs) = other.filter(|_| reader.is_given(ALGORITHM)) {
+            reader.problem(
+                ALGORITHM,
+                format!("is {}, but the key in tokens.signing_key_file is for {}", self.algorithm.show(), signs.show()),
+            );
+        }
+        self.settle_grace(reader);
         self
     }
+}
+
+impl Tokens {
+    /// The grace has to end before the family does.
+    fn settle_grace(&mut self, reader: &mut Reader) {
+        const GRACE: &str = "tokens.refresh_grace";
+        const LIFETIME: &str = "tokens.refresh_lifetime";
+        if self.refresh_grace < self.refresh_lifetime {
+            return;
+        }
+        if reader.is_given(GRACE) {
+            reader.problem(GRACE, format!("is not shorter than {LIFETIME}"));
+            return;
+        }
+        self.refresh_grace = self.refresh_lifetime / 2;
+        reader.adapt(GRACE, &Grace(self.refresh_grace), LIFETIME);
+    }
+
+    /// As the library takes it; `None` where no tokens are issued.
+    pub(crate) fn options(&self) -> Option<TokenOptions> {
+        let issuer = self.issuer.as_deref()?;
+        Some(TokenOptions {
+            audience: self.audience.clone().unwrap_or_else(|| issuer.to_owned()),
+            algorithm: self.algorithm,
+            access_ttl: self.access_ttl,
+            refresh_grace: self.refresh_grace,
+            refresh_idle_timeout: self.refresh_idle_timeout,
+            refresh_lifetime: self.refresh_lifetime,
+            clock_skew: self.clock_skew,
+            signing_key: self.signing_key.clone(),
+            key_publish_before: self.key_publish_before,
+            claims: self.claims.clone(),
+            ..TokenOptions::new(issuer)
+        })
+    }
+}
+
+/// The name of a deployment or of an application.
+fn name(reader: &mut Reader, path: &str) -> Option<String> {
+    let name: String = reader.optional(path)?;
+    if name.len() > vestibule::bounds::NAME_BYTES || name.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        reader.problem(path, "expected 1 to 128 bytes without blanks, such as https://auth.example.com");
+    }
+    Some(name)
+}
+
+fn signing_key(reader: &mut Reader) -> Option<Arc<SigningKeyPair>> {
+    const PATH: &str = "tokens.signing_key_file";
+    let file: String = reader.optional(PATH)?;
+    let pem = match fs::metadata(Path::new(&file)) {
+        Ok(found) if found.len() > bounds::PEM_BYTES => Err(format!("{file} has more than {} bytes", bounds::PEM_BYTES)),
+        Ok(_) => fs::read(&file).map_err(|error| format!("cannot read {file}: {error}")),
+        Err(error) => Err(format!("cannot read {file}: {error}")),
+    };
+    let key = pem.and_then(|pem| SigningKeyPair::from_pem(&pem).map_err(|error| format!("{file}: {error}")));
+    key.map_err(|error| reader.problem(PATH, error)).ok().map(Arc::new)
+}
+
+fn claims(reader: &mut Reader) -> Vec<ClaimTemplate> {
+    let mut claims = Vec::new();
+    for name in reader.names("tokens.claims") {
+        let path = format!("tokens.claims.{name}");
+        let template: String = reader.value(&path, String::new());
+        match ClaimTemplate::parse(&name, &template) {
+            Ok(claim) => claims.push(claim),
+            Err(error) => reader.problem(&path, error),
+        }
+    }
+    claims
 }

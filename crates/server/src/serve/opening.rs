@@ -78,6 +78,7 @@ fn options(config: &Config) -> Result<Options, Refusal> {
     options.deadline = config.store.timeout;
     options.strict = config.store.strict;
     options.legacy_until = config.import.legacy_until;
+    options.tokens = config.tokens.options();
     options.password_policy = PasswordPolicy::new(config.passwords.profile, config.passwords.min_length)?;
     options.password_pool.queue = config.passwords.queue;
     options.login_throttle = Arc::new(LocalThrottle::new(config.login_throttle));

@@ -14,3 +14,4 @@ mod plumbing;
 mod postgres;
 mod proxy;
 mod redis;
+mod token;

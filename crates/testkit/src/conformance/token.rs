@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use vestibule_core::{
     bounds::{DENIAL_MARGIN_MS, FAMILIES},
     event::EventType,
+    fault::Fault,
     id::random,
     session::{
         Actor, CapPolicy, EndReason, PackedSession, SessionKind,
@@ -96,7 +97,14 @@ async fn is_live(scene: &Scene, person: &Person, family: &Family) -> bool {
 
 async fn revoke(scene: &Scene, person: &Person, target: Target) -> u64 {
     let command = RevokeTokens { tag: person.tag, target, reason: "admin".into() };
-    scene.tokens.revoke(scene.cx(), command).await.expect("revoke answers").revoked
+    counted(scene.tokens.revoke(scene.cx(), command).await)
+}
+
+fn counted(outcome: Result<RevokeOutcome, Fault>) -> u64 {
+    match outcome.expect("revoke answers") {
+        RevokeOutcome::Revoked(count) => count,
+        RevokeOutcome::OtherClient => panic!("nobody named a client"),
+    }
 }
 
 /// What is denied of a person, with the time until which it is.
@@ -477,7 +485,7 @@ fn ending(scene: &Scene, family: &Family, session: &PackedSession, by_token: boo
     tokio::spawn(async move {
         if by_token {
             let command = RevokeTokens { tag, target: Target::Family(serial), reason: "admin".into() };
-            return tokens.revoke(cx, command).await.expect("revoke answers").revoked;
+            return counted(tokens.revoke(cx, command).await);
         }
         let command = EndSessions { tag, selection: Selection::One(id), reason: EndReason::Logout };
         sessions.end(cx, command).await.expect("end answers").revoked
@@ -536,4 +544,24 @@ pub async fn the_end_of_very_many_sessions_ends_families_too(scene: Scene) {
     assert_eq!(refresh(&scene, refreshing(&ada, &bound)).await, RefreshOutcome::Revoked);
     assert!(is_denied(&scene, &ada, Denied::Family(bound.serial)).await);
     assert!(is_live(&scene, &ada, &free).await);
+}
+
+/// S73: a client revokes what it was given, and what nobody in particular was given.
+pub async fn a_client_revokes_its_own_families_only(scene: Scene) {
+    let ada = scene.person();
+    let (own, anybodys) = (family(&scene, None), Family { client_id: None, ..family(&scene, None) });
+    for family in [&own, &anybodys] {
+        let begun = issue(&scene, &ada, family.clone()).await;
+        assert!(matches!(begun, IssueOutcome::Issued(_)), "{begun:?}");
+    }
+    let by = async |client: &str, family: &Family| {
+        let target = Target::FamilyOf { serial: family.serial, client_id: client.into() };
+        let command = RevokeTokens { tag: ada.tag, target, reason: "client".into() };
+        scene.tokens.revoke(scene.cx(), command).await.expect("revoke answers")
+    };
+    assert_eq!(by("other", &own).await, RevokeOutcome::OtherClient);
+    assert!(is_live(&scene, &ada, &own).await);
+    assert_eq!(by("other", &anybodys).await, RevokeOutcome::Revoked(1));
+    assert_eq!(by("app", &own).await, RevokeOutcome::Revoked(1));
+    assert_eq!(by("other", &own).await, RevokeOutcome::Revoked(0), "of what has ended nothing is told");
 }

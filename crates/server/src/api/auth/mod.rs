@@ -7,6 +7,7 @@ mod account;
 pub(super) mod cors;
 mod own;
 mod page;
+mod refresh;
 mod reset;
 mod step_up;
 
@@ -54,6 +55,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
         .route("/auth/login/style.css", get(page::style))
         .route("/auth/logout", post(account::logout))
         .route("/auth/me", get(account::me))
+        .route("/auth/refresh", post(refresh::refresh))
         .route("/auth/password", post(account::change_password))
         .route("/auth/reset", post(reset::reset))
         .route("/auth/step-up", post(step_up::step_up))

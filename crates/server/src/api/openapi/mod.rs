@@ -70,7 +70,8 @@ fn described(operation: &Operation) -> Value {
     }
     if let Some(fields) = operation.body {
         let is_needed = fields.is_empty() || fields.iter().any(|(name, _)| !name.ends_with('?'));
-        let content = json!({"application/json": {"schema": object(fields)}});
+        let media = if operation.is_form { "application/x-www-form-urlencoded" } else { "application/json" };
+        let content = json!({media: {"schema": object(fields)}});
         described["requestBody"] = json!({"required": is_needed, "content": content});
     }
     described
@@ -179,6 +180,7 @@ mod tests {
             include_str!("../key.rs"),
             include_str!("../event/mod.rs"),
             include_str!("../stats.rs"),
+            include_str!("../token/mod.rs"),
         ];
         let routes: BTreeSet<String> = v1.iter().flat_map(|source| routed(source, "/v1")).collect();
         let document = document();

@@ -27,6 +27,8 @@ pub(super) struct Operation {
     pub(super) takes_revision: bool,
     /// An empty list is an object of any members.
     pub(super) body: Option<Fields>,
+    /// Whether the body is a form instead of JSON.
+    pub(super) is_form: bool,
     /// Status of success, and the shape of its body.
     pub(super) answer: (u16, &'static str),
 }
@@ -39,11 +41,17 @@ impl Operation {
         summary: &'static str,
         answer: (u16, &'static str),
     ) -> Self {
-        Self { method, path, summary, guard, query: &[], takes_revision: false, body: None, answer }
+        Self { method, path, summary, guard, query: &[], takes_revision: false, body: None, is_form: false, answer }
     }
 
     const fn takes(mut self, body: Fields) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    const fn takes_form(mut self, body: Fields) -> Self {
+        self.body = Some(body);
+        self.is_form = true;
         self
     }
 
@@ -101,6 +109,37 @@ pub(super) const FILTER: Fields = &[
     ("ip?", "string"),
     ("created_before?", "time"),
     ("except?", "string[]"),
+];
+
+const TOKENS_READ: Guard = Guard::Key("tokens:read");
+const TOKENS_WRITE: Guard = Guard::Key("tokens:write");
+const TOKENS_REVOKE: Guard = Guard::Key("tokens:revoke");
+const TOKENS_INTROSPECT: Guard = Guard::Key("tokens:introspect");
+const TOKENS: &str = "{access_token, token_type, expires_in, refresh_token, family_id, jti, scope?}";
+const ISSUE: Fields = &[
+    ("session_id?", "string"),
+    ("user_id?", "string"),
+    ("roles?", "string[]"),
+    ("permissions?", "string[]"),
+    ("audience?", "any"),
+    ("scope?", "string"),
+    ("client_id?", "string"),
+    ("device_id?", "string"),
+];
+/// As [`REFRESH`], where the session's cookie may stand in for all of it.
+const RENEW: Fields = &[
+    ("refresh_token?", "string"),
+    ("scope?", "string"),
+    ("audience?", "any"),
+    ("client_id?", "string"),
+    ("device_id?", "string"),
+];
+const REFRESH: Fields = &[
+    ("refresh_token", "string"),
+    ("scope?", "string"),
+    ("audience?", "any"),
+    ("client_id?", "string"),
+    ("device_id?", "string"),
 ];
 
 /// A session as it is answered; absent values are null.
@@ -248,6 +287,75 @@ pub(super) const OPERATIONS: &[Operation] = &[
         (200, "{intact, events, checkpoints, has_unsealed, in_process, breaks, head}"),
     ),
     Operation::new("get", "/v1/stats", Guard::Key("stats:read"), "Figures of the deployment", (200, "{sessions, users, ...}")),
+    Operation::new("post", "/v1/tokens", TOKENS_WRITE, "Issue an access token and a refresh token", (201, TOKENS)).takes(ISSUE),
+    Operation::new("post", "/v1/tokens/refresh", TOKENS_WRITE, "Exchange a refresh token", (200, TOKENS)).takes(REFRESH),
+    Operation::new(
+        "post",
+        "/v1/tokens/verify",
+        TOKENS_INTROSPECT,
+        "Ask whether an access token is good",
+        (200, "{active, claims}"),
+    )
+    .takes(&[("token", "string"), ("audience?", "string")]),
+    Operation::new(
+        "post",
+        "/v1/tokens/revoke",
+        TOKENS_REVOKE,
+        "Revoke one access token, a family, or those of a session or user",
+        (200, "{revoked}"),
+    )
+    .takes(&[
+        ("jti?", "string"),
+        ("token?", "string"),
+        ("family_id?", "string"),
+        ("session_id?", "string"),
+        ("user_id?", "string"),
+        ("reason?", "string"),
+    ]),
+    Operation::new(
+        "get",
+        "/v1/tokens/deny-list",
+        TOKENS_READ,
+        "What outside verifiers must not believe any more, signed",
+        (200, "{deny_list}"),
+    ),
+    Operation::new("get", "/v1/tokens/keys", TOKENS_READ, "List the signing keys and what each is for now", (200, "{keys}")),
+    Operation::new(
+        "post",
+        "/v1/tokens/keys/rotate",
+        TOKENS_WRITE,
+        "Publish a new signing key, which signs some time later",
+        (202, "{kid, signs_from}"),
+    ),
+    Operation::new("delete", "/v1/users/{id}/tokens", TOKENS_REVOKE, "Revoke all tokens of a user", (200, "{revoked}")),
+    Operation::new(
+        "get",
+        "/.well-known/jwks.json",
+        Guard::Open,
+        "The public keys of access tokens (RFC 7517)",
+        (200, "{keys}"),
+    ),
+    Operation::new("post", "/oauth/revoke", TOKENS_REVOKE, "Revoke a token (RFC 7009)", (200, "")).takes_form(&[
+        ("token", "string"),
+        ("token_type_hint?", "string"),
+        ("client_id?", "string"),
+    ]),
+    Operation::new(
+        "post",
+        "/oauth/introspect",
+        TOKENS_INTROSPECT,
+        "Ask about a token (RFC 7662)",
+        (200, "{active, sub?, aud?, iss?, exp?, ...}"),
+    )
+    .takes_form(&[("token", "string"), ("token_type_hint?", "string"), ("audience?", "string")]),
+    Operation::new(
+        "post",
+        "/auth/refresh",
+        Guard::Open,
+        "Exchange a refresh token; without a body, renew the session and its cookie",
+        (200, "{session, csrf_token} or the tokens"),
+    )
+    .takes(RENEW),
     Operation::new("post", "/auth/register", Guard::Open, "Make an account", (201, "{user}")).takes(&[
         ("email", "string"),
         ("password", "string"),

@@ -203,7 +203,7 @@ fn issued(answer: &Value, output: Output) -> Result<(), Failure> {
 }
 
 /// The members that are given.
-fn given<const N: usize>(members: [(&str, Option<String>); N]) -> Value {
+pub(super) fn given<const N: usize>(members: [(&str, Option<String>); N]) -> Value {
     members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::String(value?)))).collect::<Map<_, _>>().into()
 }
 
@@ -213,7 +213,7 @@ fn data_of(text: &str) -> Result<Value, Failure> {
 }
 
 /// A secret from standard input, where `-` says so, or from a variable. Never an argument, which others can read.
-fn secret_input(source: Option<&str>, what: &str, variable: &str) -> Result<String, Failure> {
+pub(super) fn secret_input(source: Option<&str>, what: &str, variable: &str) -> Result<String, Failure> {
     let hint = format!("give `-` and pipe it in, or set {variable}");
     let text = match source {
         Some("-") => {

@@ -136,6 +136,9 @@ fn a_default_yields_to_the_setting_it_would_contradict() {
     let idle = setting(&report, "sessions.idle_timeout");
     assert_eq!((idle.value.as_str(), idle.source.as_str()), ("4s", "default, adapted to sessions.lifetime"));
 
+    let (config, _) = resolve_text("[tokens]\nrefresh_lifetime = \"3s\"\n");
+    assert_eq!(config.tokens.refresh_grace, Duration::from_millis(1_500));
+
     let (config, _) = resolve_text("[sessions.profiles.kiosk]\nlifetime = \"2m\"\n");
     assert_eq!(config.sessions.profiles["kiosk"].idle_timeout, 2 * MINUTE);
     assert_eq!(config.sessions.default.idle_timeout, 30 * MINUTE);

@@ -14,6 +14,10 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("GET", "/v1/events", "events:read"),
     ("GET", "/v1/stats", "stats:read"),
     ("POST", "/v1/import/sessions", "import:write"),
+    ("POST", "/v1/tokens", "tokens:write"),
+    ("POST", "/v1/tokens/verify", "tokens:introspect"),
+    ("POST", "/v1/tokens/revoke", "tokens:revoke"),
+    ("GET", "/v1/tokens/deny-list", "tokens:read"),
 ];
 
 #[test]
