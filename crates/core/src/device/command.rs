@@ -7,7 +7,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// Trusts a device. A trust in the same device (the caller's own id of it) is replaced; beyond the bound the longest trusted one
+/// Trusts a device. A trust in the same device (by the caller's own id of it, or its token) is replaced; beyond the bound the longest trusted one
 /// goes. A repeat with the same id finds it trusted and changes nothing.
 #[derive(Debug, Clone)]
 pub struct TrustDevice {
@@ -23,6 +23,8 @@ pub struct TrustDevice {
     pub expires_at: Timestamp,
     /// The session that asks, if one does: it must be valid in this very step.
     pub session: Option<SessionId>,
+    /// Digest of the token that the device holds already, if it does: that trust is replaced.
+    pub replaces: Option<TokenDigest>,
 }
 
 /// How [`TrustDevice`] ended.

@@ -11,7 +11,7 @@ use crate::{
     fault::Fault,
     id::{SessionId, UserId, UserTag},
     session::{
-        Device, Sessions,
+        Device, Sessions, TokenDigest,
         service::{Invalid, check_device, label},
     },
     time::millis,
@@ -46,6 +46,8 @@ pub struct NewTrust {
     pub ttl: Option<Duration>,
     /// The session that asks, if one does.
     pub session: Option<SessionId>,
+    /// Digest of the token that the device holds already, if it does: that trust is replaced.
+    pub replaces: Option<TokenDigest>,
 }
 
 /// A trusted device with its secret, which is shown this once.
@@ -122,6 +124,7 @@ impl Devices {
             label: new.label,
             expires_at: cx.now.plus_ms(millis(ttl)),
             session: new.session,
+            replaces: new.replaces,
         };
         Ok(match self.store.trust(cx, command).await? {
             TrustOutcome::Trusted(device) => Trust::Trusted(Box::new(IssuedTrust { token, device })),

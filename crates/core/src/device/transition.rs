@@ -39,9 +39,10 @@ impl UserCommand for TrustDevice {
         if let Some(known) = known.iter().find(|device| device.id == self.id) {
             return TrustOutcome::Trusted(known.clone());
         }
-        if let Some(id) = &self.label.id {
-            step.end_trusts(TrustEnd::Replaced, |device| device.label.id.as_ref() == Some(id));
-        }
+        step.end_trusts(TrustEnd::Replaced, |device| {
+            let has_its_id = self.label.id.is_some() && device.label.id == self.label.id;
+            has_its_id || self.replaces.is_some_and(|digest| digest.matches(device.digest.as_bytes()))
+        });
         step.make_room_for_trust();
         let device = TrustedDevice {
             id: self.id,
@@ -257,6 +258,7 @@ mod tests {
             label: Device::default(),
             expires_at: Timestamp::from_millis(9_000_000),
             session: None,
+            replaces: None,
         };
         let (first, second, after) = (trust(), trust(), trust());
         apply(first.clone(), &mut user, &cx, Facts::default());

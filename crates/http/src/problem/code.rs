@@ -81,6 +81,7 @@ problem_codes! {
     UserMissing NOT_FOUND "user_missing" "No such user" "There is no such user.";
     SessionLimit CONFLICT "session_limit" "Too many sessions" "The user has as many sessions as allowed.";
     VersionConflict PRECONDITION_FAILED "version_conflict" "Version conflict" "The revision in If-Match is not the current one.";
+    DeviceMissing NOT_FOUND "device_missing" "No such device" "There is no such trusted device.";
     HandoffInvalid BAD_REQUEST "handoff_invalid" "Invalid hand-off code" "The hand-off code is unknown, used or expired.";
 
     // Accounts and passwords.

@@ -73,6 +73,8 @@ permissions! {
     SessionsValidate "sessions:validate"
     UsersRead "users:read"
     UsersWrite "users:write"
+    DevicesRead "devices:read"
+    DevicesWrite "devices:write"
     KeysRead "keys:read"
     KeysWrite "keys:write"
     EventsRead "events:read"

@@ -4,6 +4,7 @@ mod access;
 mod account;
 mod answer;
 mod auth;
+mod device;
 mod docs;
 mod event;
 pub(crate) mod health;
@@ -106,6 +107,7 @@ fn v1() -> Router<Arc<Server>> {
     Router::new()
         .merge(session::routes())
         .merge(user::routes())
+        .merge(device::routes())
         .merge(key::routes())
         .merge(import::routes())
         .merge(event::routes())

@@ -24,7 +24,7 @@ use vestibule::{
     fault::Fault,
     http::problem::Problem,
     id::SessionId,
-    session::PackedSession,
+    session::{PackedSession, command::Filter},
     time::Timestamp,
 };
 
@@ -62,18 +62,30 @@ struct Sessions<T> {
     next_cursor: Option<String>,
 }
 
+/// A page of the sessions on every device, or on one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SessionsPage {
+    limit: Option<String>,
+    cursor: Option<String>,
+    device_id: Option<String>,
+}
+
 async fn list(
     _: By<SessionsRead>,
     State(server): Shared,
     UserPath(user): UserPath,
-    StrictQuery(page): StrictQuery<Page>,
+    StrictQuery(query): StrictQuery<SessionsPage>,
 ) -> Result<Response, Problem> {
+    let SessionsPage { limit, cursor, device_id } = query;
+    let page = Page { limit, cursor };
     let (limit, after) = (page_size(page.limit.as_deref(), PAGE_LIMIT)?, page.position()?);
+    let filter = Filter { device_id, ..Filter::default() };
     let service = &server.vestibule.sessions;
     let mut live = service.store().list(service.tag(&user), service.clock().now()).await.map_err(unavailable)?;
     let position = |session: &PackedSession| Position::new(session.created_at(), session.id());
     live.sort_by_key(position);
-    live.retain(|session| after.is_none_or(|after| position(session) > after));
+    live.retain(|session| filter.matches(session) && after.is_none_or(|after| position(session) > after));
     let next_cursor = (live.len() > limit).then(|| position(&live[limit - 1]).cursor());
     live.truncate(limit);
     let shown = live.iter().map(|session| service.open(session.unpack()).map(SessionBody::from));

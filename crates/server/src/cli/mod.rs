@@ -7,6 +7,7 @@ mod bench;
 mod client;
 mod completions;
 mod config;
+mod devices;
 mod doctor;
 mod events;
 mod failure;
@@ -74,6 +75,9 @@ enum Command {
     /// Look at a user's sessions and past, disable, enable, delete users
     #[command(subcommand)]
     Users(users::Command),
+    /// Trust devices, check, list, rename and revoke them
+    #[command(subcommand)]
+    Devices(devices::Command),
     /// Make, list and delete management keys
     #[command(subcommand)]
     Keys(keys::Command),
@@ -131,6 +135,7 @@ fn dispatch(arguments: Arguments) -> ExitCode {
         Command::Serve(serve) => return serve.run(&environment),
         Command::Sessions(command) => client().and_then(|client| command.run(&client, output)),
         Command::Users(command) => client().and_then(|client| command.run(&client, output)),
+        Command::Devices(command) => client().and_then(|client| command.run(&client, output)),
         Command::Keys(command) => client().and_then(|client| command.run(&client, output)),
         Command::Tokens(command) => client().and_then(|client| command.run(&client, output)),
         Command::Events(command) => client().and_then(|client| command.run(&client, output)),

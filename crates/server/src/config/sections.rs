@@ -182,6 +182,12 @@ impl Cookie {
         let name = if self.config.secure { "__Host-known-device" } else { "known-device" };
         CookieConfig { name: name.to_owned(), persistent: true, ..self.config.clone() }
     }
+
+    /// The cookie by which a trusted device is recognised: as the one above, but a secret that is worth a second factor.
+    pub(crate) fn trusted_device(&self) -> CookieConfig {
+        let name = if self.config.secure { "__Host-trusted-device" } else { "trusted-device" };
+        CookieConfig { name: name.to_owned(), persistent: true, ..self.config.clone() }
+    }
 }
 
 /// `[events]`: what is remembered of what happened.
@@ -200,7 +206,6 @@ impl Events {
 
 /// `[devices]`: trusted devices.
 #[derive(Debug, Clone)]
-#[allow(dead_code, reason = "read by the device capability")]
 pub(crate) struct Devices {
     /// How long a device stays trusted. Default 30 days.
     pub(crate) trust_ttl: Duration,

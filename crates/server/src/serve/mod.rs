@@ -202,10 +202,12 @@ fn in_folder(config: &Config, error: impl std::fmt::Display) -> Refusal {
 fn browser(config: &Config) -> Result<api::Browser, Refusal> {
     let (cookie, _) = SessionCookie::new(config.cookie.config.clone(), config.cookie.exposure)?;
     let (known_device, _) = SessionCookie::new(config.cookie.known_device(), config.cookie.exposure)?;
+    let (trusted_device, _) = SessionCookie::new(config.cookie.trusted_device(), config.cookie.exposure)?;
     let legacy_names = config.import.legacy_until.map(|_| config.import.cookie_names.clone());
     Ok(api::Browser {
         cookie: cookie.accepting(legacy_names.unwrap_or_default()),
         known_device,
+        trusted_device,
         login_page: LoginPage::new(&config.login_page, &config.login_page.read_style()?),
         trusted: config.public.trusted_proxies.clone(),
         allowed: config.public.allowed_origins.clone(),

@@ -79,6 +79,7 @@ fn options(config: &Config) -> Result<Options, Refusal> {
     options.strict = config.store.strict;
     options.legacy_until = config.import.legacy_until;
     options.tokens = config.tokens.options();
+    options.trust_ttl = config.devices.trust_ttl;
     options.password_policy = PasswordPolicy::new(config.passwords.profile, config.passwords.min_length)?;
     options.password_pool.queue = config.passwords.queue;
     options.login_throttle = Arc::new(LocalThrottle::new(config.login_throttle));

@@ -6,6 +6,7 @@ mod chaos;
 mod cli;
 mod cost;
 mod crash;
+mod device;
 mod environment;
 mod event;
 mod import;

@@ -29,6 +29,7 @@ fn trust_in(scene: &Scene, person: &Person, label: Device) -> TrustDevice {
         label,
         expires_at: scene.now().plus_ms(10 * DAY),
         session: None,
+        replaces: None,
     }
 }
 
@@ -140,10 +141,14 @@ pub async fn a_device_is_trusted_once(scene: Scene) {
     let TrustOutcome::Trusted(second) = second else { panic!("{second:?}") };
     assert_eq!(list(&scene, &ada).await, [second]);
     assert_eq!(check(&scene, &ada, &first).await, CheckOutcome::Refused(TrustEnd::Replaced));
-    // Whoever names no id may mean any device.
-    trust(&scene, &ada, Device::default()).await;
+    // Whoever names no id may mean any device, unless it holds a token already.
+    let unnamed = trust(&scene, &ada, Device::default()).await;
     trust(&scene, &ada, Device::default()).await;
     assert_eq!(list(&scene, &ada).await.len(), 3);
+    let again = TrustDevice { replaces: Some(unnamed.digest), ..trust_in(&scene, &ada, Device::default()) };
+    ask_to_trust(&scene, again).await;
+    assert_eq!(list(&scene, &ada).await.len(), 3);
+    assert_eq!(check(&scene, &ada, &unnamed).await, CheckOutcome::Refused(TrustEnd::Replaced));
 }
 
 /// The number of trusted devices is bounded; the longest trusted one goes first, expired ones before it.

@@ -58,9 +58,10 @@ impl ModelUser {
         if command.session.is_some_and(|id| self.valid(now).iter().all(|session| session.id != id)) {
             return TrustOutcome::Gone;
         }
-        if let Some(id) = command.label.id.clone() {
-            self.end_trusts(now, TrustEnd::Replaced, |device| device.label.id.as_ref() == Some(&id));
-        }
+        let (id, token) = (command.label.id.clone(), command.replaces);
+        self.end_trusts(now, TrustEnd::Replaced, |device| {
+            (id.is_some() && device.label.id == id) || token == Some(device.digest)
+        });
         if self.devices.trusted.len() == TRUSTED_DEVICES {
             self.devices.trusted.retain(|device| now < device.expires_at);
         }

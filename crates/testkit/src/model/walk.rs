@@ -279,7 +279,9 @@ impl Walker {
         let digest = self.dice.digest();
         keep(&mut self.people[who].devices, (id, digest));
         let session = self.dice.one_in(3).then(|| self.some_session(who));
-        TrustDevice { id, user_id: person.id, digest, label: self.device(), expires_at: self.deadline(), session }
+        let replaces = self.dice.one_in(4).then(|| self.some_device(who).1);
+        let (label, expires_at) = (self.device(), self.deadline());
+        TrustDevice { id, user_id: person.id, digest, label, expires_at, session, replaces }
     }
 
     fn on_device(&mut self, who: usize) -> Command {

@@ -130,6 +130,7 @@ pub(super) async fn log_in(server: &Server, visit: &Visit, body: LoginBody) -> R
         ip: visit.ip,
         user_agent: visit.user_agent.clone(),
         replace_token: visit.token.clone(),
+        device_token: visit.device_token.clone(),
         ..NewSession::default()
     };
     let login = accounts(server)?.login(credentials, new, visit.origin(None)).await;

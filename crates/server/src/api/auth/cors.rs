@@ -13,7 +13,7 @@ use axum::{
 
 /// How long a browser may remember the answer to a preflight, in seconds. Browsers cap it at two hours and less.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
-const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("content-type, x-csrf-token");
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("x-request-id, retry-after");
 

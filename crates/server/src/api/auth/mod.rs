@@ -5,6 +5,7 @@
 
 mod account;
 pub(super) mod cors;
+mod device;
 mod own;
 mod page;
 mod refresh;
@@ -61,6 +62,8 @@ pub(super) fn routes() -> Router<Arc<Server>> {
         .route("/auth/step-up", post(step_up::step_up))
         .route("/auth/sessions", get(own::list).delete(own::end_all))
         .route("/auth/sessions/{id}", axum::routing::delete(own::end))
+        .route("/auth/devices", get(device::list).post(device::trust).delete(device::revoke_all))
+        .route("/auth/devices/{id}", axum::routing::patch(device::rename).delete(device::revoke))
 }
 
 /// What the browser routes need to know of the configuration.
@@ -69,6 +72,8 @@ pub(crate) struct Browser {
     pub(crate) cookie: SessionCookie,
     /// The cookie that makes a device known.
     pub(crate) known_device: SessionCookie,
+    /// The cookie by which a trusted device is recognised.
+    pub(crate) trusted_device: SessionCookie,
     /// The login page.
     pub(crate) login_page: LoginPage,
     /// Proxies whose word on the client is taken.
@@ -85,6 +90,7 @@ pub(super) struct Visit {
     token: Option<String>,
     csrf_token: Option<String>,
     known_device: Option<String>,
+    device_token: Option<String>,
     ip: Option<IpAddr>,
     user_agent: Option<String>,
     request_id: Option<Box<str>>,
@@ -114,6 +120,7 @@ impl FromRequestParts<Arc<Server>> for Visit {
             token: cookie.map(ToOwned::to_owned),
             csrf_token,
             known_device: browser.known_device.read(&parts.headers).value().map(ToOwned::to_owned),
+            device_token: browser.trusted_device.read(&parts.headers).value().map(ToOwned::to_owned),
             ip,
             user_agent: text(&parts.headers, header::USER_AGENT).map(ToOwned::to_owned),
             request_id: parts.extensions.get::<super::RequestId>().map(|id| id.0.clone()),

@@ -70,6 +70,8 @@ const READ: Guard = Guard::Key("sessions:read");
 const WRITE: Guard = Guard::Key("sessions:write");
 const USERS_READ: Guard = Guard::Key("users:read");
 const USERS_WRITE: Guard = Guard::Key("users:write");
+const DEVICES_READ: Guard = Guard::Key("devices:read");
+const DEVICES_WRITE: Guard = Guard::Key("devices:write");
 const EVENTS: &[&str] = &["type", "since", "until", "limit", "cursor"];
 const PAGE: &[&str] = &["limit", "cursor"];
 const ISSUED: &str = "{token, csrf_token, session}";
@@ -223,7 +225,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation::new("post", "/v1/sessions/{id}/handoff", WRITE, "Make a single-use code", (201, "{code, expires_at}"))
         .takes(&[("ttl?", "duration")]),
     Operation::new("get", "/v1/users/{id}/sessions", READ, "List a user's sessions", (200, "{sessions, next_cursor?}"))
-        .asks(PAGE),
+        .asks(&["limit", "cursor", "device_id"]),
     Operation::new("delete", "/v1/users/{id}/sessions", WRITE, "End a user's sessions", (200, "{revoked}")).asks(&["except"]),
     Operation::new("get", "/v1/users/{id}/history", USERS_READ, "List sessions that ended", (200, "{sessions, next_cursor?}"))
         .asks(PAGE),
@@ -259,6 +261,27 @@ pub(super) const OPERATIONS: &[Operation] = &[
     )
     .takes(&[("ttl?", "duration")]),
     Operation::new("delete", "/v1/users/{id}", USERS_WRITE, "Erase a user", (200, "{revoked, had_account}")),
+    Operation::new("get", "/v1/users/{id}/devices", DEVICES_READ, "List the devices that a user trusts", (200, "{devices}")),
+    Operation::new("delete", "/v1/users/{id}/devices", DEVICES_WRITE, "End the trust in a user's devices", (200, "{revoked}")),
+    Operation::new("post", "/v1/devices/trust", DEVICES_WRITE, "Trust a device of a user", (201, "{device_token, device}"))
+        .takes(&[
+            ("user_id", "string"),
+            ("device", "device"),
+            ("ttl?", "duration"),
+            ("ip?", "string"),
+            ("user_agent?", "string"),
+        ]),
+    Operation::new(
+        "post",
+        "/v1/devices/check",
+        DEVICES_READ,
+        "Ask whether a device is trusted by a user",
+        (200, "{trusted, reason, device}"),
+    )
+    .takes(&[("user_id", "string"), ("device_token", "string"), ("ip?", "string"), ("user_agent?", "string")]),
+    Operation::new("patch", "/v1/devices/{id}", DEVICES_WRITE, "Give a trusted device another name", (200, "{device}"))
+        .takes(&[("name", "string")]),
+    Operation::new("delete", "/v1/devices/{id}", DEVICES_WRITE, "End the trust in a device", (204, "")),
     Operation::new("get", "/v1/keys", Guard::Key("keys:read"), "List management keys", (200, "{keys}")),
     Operation::new(
         "post",
@@ -394,6 +417,19 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation::new("get", "/auth/sessions", Guard::Cookie, "List one's own sessions", (200, "{sessions}")),
     Operation::new("delete", "/auth/sessions", Guard::Cookie, "End one's own sessions", (200, "{revoked}")).asks(&["except"]),
     Operation::new("delete", "/auth/sessions/{id}", Guard::Cookie, "End one of one's own sessions", (204, "")),
+    Operation::new("get", "/auth/devices", Guard::Cookie, "List one's own trusted devices", (200, "{devices}")),
+    Operation::new("post", "/auth/devices", Guard::Cookie, "Trust this device; sets a cookie", (201, "{device}"))
+        .takes(&[("name?", "string")]),
+    Operation::new("delete", "/auth/devices", Guard::Cookie, "End the trust in one's own devices", (200, "{revoked}")),
+    Operation::new(
+        "patch",
+        "/auth/devices/{id}",
+        Guard::Cookie,
+        "Give one of one's own devices another name",
+        (200, "{device}"),
+    )
+    .takes(&[("name", "string")]),
+    Operation::new("delete", "/auth/devices/{id}", Guard::Cookie, "End the trust in one of one's own devices", (204, "")),
     Operation::new("get", "/forward-auth", Guard::Cookie, "Judge a proxied request", (200, "")).asks(&["mfa", "role"]),
     Operation::new("get", "/auth-request", Guard::Cookie, "Judge a proxied request", (200, "")).asks(&["mfa", "role"]),
     Operation::new("get", "/ext-authz/{path}", Guard::Cookie, "Judge a request that Envoy proxies, of any method", (200, "")),

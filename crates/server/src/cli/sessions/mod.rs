@@ -25,6 +25,9 @@ pub(super) enum Command {
         /// The user
         #[arg(long, value_name = "ID")]
         user: String,
+        /// On this device only
+        #[arg(long, value_name = "ID")]
+        device: Option<String>,
     },
     /// Show one session
     Get {
@@ -156,8 +159,9 @@ impl Command {
     /// Does it.
     pub(super) fn run(self, client: &Client, output: Output) -> Result<ExitCode, Failure> {
         match self {
-            Self::List { user } => {
-                let answer = client.get(&format!("/v1/users/{}/sessions", encoded(&user)))?;
+            Self::List { user, device } => {
+                let query = query(&[("device_id", device.as_deref())]);
+                let answer = client.get(&format!("/v1/users/{}/sessions{query}", encoded(&user)))?;
                 output.list(&answer, "sessions", COLUMNS)
             }
             Self::Get { id } => show(&client.get(&path(&id))?, output),
