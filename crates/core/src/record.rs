@@ -6,7 +6,7 @@ use crate::{
     alias::AliasStore,
     bus::Signal,
     deployment::DeploymentStore,
-    event::{EventStore, chain::EventChain},
+    event::{DeliveryStore, EventStore, chain::EventChain},
     id::{Home, SessionId, UserTag},
     key::KeyStore,
     session::{PackedSession, TokenDigest, command::FindOutcome, command::Touch, command::TouchOutcome},
@@ -69,7 +69,7 @@ pub struct Change {
 }
 
 /// The durable record: decides every change in a transaction and answers history.
-pub trait Record: AliasStore + DeploymentStore + EventChain + EventStore + KeyStore + SigningKeyStore {
+pub trait Record: AliasStore + DeliveryStore + DeploymentStore + EventChain + EventStore + KeyStore + SigningKeyStore {
     /// Decides commands in order: one transaction, durable before the answer. Requests of callers that arrive together
     /// share one commit. One answer per request, in order; a fault means that none of them was applied, but for
     /// [`crate::fault::Fault::Timeout`], after which all or none may be.

@@ -13,6 +13,7 @@
 mod alias;
 pub mod bounds;
 mod chain;
+mod delivery;
 mod deployment;
 mod device;
 mod event;

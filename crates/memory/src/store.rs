@@ -9,7 +9,7 @@ use crate::{
 };
 use parking_lot::{Mutex, RwLock};
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     mem::size_of,
     sync::Arc,
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -19,6 +19,7 @@ use vestibule_core::{
     bounds::{MEMORY_ENDED, MEMORY_EVENTS, WALK_BATCH},
     bus::{Bus, LocalBus, Repeats, Signal},
     deployment::DeploymentRecord,
+    event::DeliveryDocument,
     fault::Fault,
     id::{Home, UserTag},
     key::KeyRecord,
@@ -60,6 +61,7 @@ pub struct MemoryStore {
     pub(crate) keys: Mutex<Vec<KeyRecord>>,
     pub(crate) deployment: Mutex<Option<DeploymentRecord>>,
     pub(crate) signing_keys: Mutex<Option<KeyDocument>>,
+    pub(crate) deliveries: Mutex<HashMap<Box<str>, DeliveryDocument>>,
     pub(crate) recent: Recent,
     bus: Arc<LocalBus>,
     retention_ms: u64,
@@ -209,6 +211,7 @@ impl MemoryStore {
             keys: Mutex::default(),
             deployment: Mutex::default(),
             signing_keys: Mutex::default(),
+            deliveries: Mutex::default(),
             recent: Recent::default(),
             bus: Arc::new(LocalBus::new(Repeats::Told)),
             retention_ms: millis(options.history_retention),

@@ -17,6 +17,7 @@ mod chain;
 mod change;
 mod cluster;
 mod connection;
+mod delivery;
 mod deployment;
 mod device;
 mod end_all;

@@ -37,7 +37,7 @@ pub(crate) struct Scripts {
     pub(crate) insert_key: Script,
     pub(crate) delete_key: Script,
     pub(crate) replace_fingerprint: Script,
-    pub(crate) replace_signing_keys: Script,
+    pub(crate) replace_document: Script,
 }
 
 impl Default for Scripts {
@@ -56,7 +56,7 @@ impl Default for Scripts {
             insert_key: growing(include_str!("lua/insert_key.lua")),
             delete_key: ending(include_str!("lua/delete_key.lua")),
             replace_fingerprint: ending(include_str!("lua/replace_fingerprint.lua")),
-            replace_signing_keys: growing(include_str!("lua/replace_signing_keys.lua")),
+            replace_document: growing(include_str!("lua/replace_document.lua")),
         }
     }
 }
@@ -73,7 +73,7 @@ impl Scripts {
             &self.insert_key,
             &self.delete_key,
             &self.replace_fingerprint,
-            &self.replace_signing_keys,
+            &self.replace_document,
         ]
     }
 }

@@ -37,7 +37,7 @@ impl SigningKeyStore for RedisStore {
             let before = document.version.saturating_sub(1);
             let expected = if before == 0 { Vec::new() } else { before.to_le_bytes().to_vec() };
             let (keys, arguments) = ([Key::signing_keys()], [expected, pack(&document)]);
-            let answer = self.link.at(FIRST_HOME, self.link.run(&self.scripts.replace_signing_keys, &keys, &arguments)).await?;
+            let answer = self.link.at(FIRST_HOME, self.link.run(&self.scripts.replace_document, &keys, &arguments)).await?;
             Ok(match integer(&answer)? {
                 0 => ReplaceKeysOutcome::Conflict,
                 _ => ReplaceKeysOutcome::Replaced,

@@ -14,7 +14,7 @@ use vestibule_core::{
     device::{DeviceStore, Devices, service::TRUST_TTL},
     durable::Durable,
     event::{
-        EventStore, Feed, Observations, Observer, Sealer,
+        DeliveryStore, EventStore, Feed, Observations, Observer, Sealer,
         chain::{Chain, EventChain},
     },
     fault::Fault,
@@ -174,6 +174,8 @@ pub struct Vestibule {
     pub feed: Arc<Feed>,
     /// Shows whether any of them was altered or taken away. Its checkpoints are made by whoever calls [`Chain::tend`].
     pub chain: Arc<Chain>,
+    /// Where it is kept how far the delivery of events to somebody outside has come.
+    pub deliveries: Arc<dyn DeliveryStore>,
     /// Management keys.
     pub keys: Arc<dyn KeyStore>,
     /// Rate limits.
@@ -219,6 +221,7 @@ struct Stores {
     signing_keys: Arc<dyn SigningKeyStore>,
     events: Arc<dyn EventStore>,
     chain: Arc<dyn EventChain>,
+    deliveries: Arc<dyn DeliveryStore>,
     keys: Arc<dyn KeyStore>,
     /// What is counted: in the state, never in the record.
     limits: Arc<dyn LimitStore>,
@@ -315,6 +318,7 @@ impl Vestibule {
             chain: Arc::new(Chain::new(stores.chain, sealer)),
             sessions,
             devices,
+            deliveries: stores.deliveries,
             events: stores.events,
             keys: stores.keys,
             limits,
@@ -384,6 +388,7 @@ async fn on_redis(options: &Options, address: vestibule_redis::RedisAddress) -> 
         signing_keys: store.clone(),
         events: store.clone(),
         chain: store.clone(),
+        deliveries: store.clone(),
         keys: store.clone(),
         limits: limits_on_redis(options, || store.limits()).await,
         deployment: store.clone(),
@@ -429,6 +434,7 @@ fn in_memory(options: &Options) -> Stores {
         signing_keys: store.clone(),
         events: store.clone(),
         chain: store.clone(),
+        deliveries: store.clone(),
         keys: store.clone(),
         limits: Arc::new(MemoryLimits::default()),
         deployment: store,
@@ -498,6 +504,7 @@ where
         signing_keys: record.clone(),
         events: record.clone(),
         chain: record.clone(),
+        deliveries: record.clone(),
         keys: record.clone(),
         limits: Arc::new(MemoryLimits::default()),
         deployment: record,

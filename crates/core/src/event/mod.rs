@@ -5,12 +5,14 @@
 //! [`chain`] shows whether any was altered or taken away.
 
 pub mod chain;
+mod delivery;
 mod feed;
 mod observe;
 mod seal;
 mod tail;
 mod types;
 
+pub use delivery::{DeliveryDocument, DeliveryStore};
 pub use feed::{Feed, Followed, Follower, Interest};
 pub use observe::{Observations, Observer};
 pub use seal::{SEAL_BYTES, Seal, Sealed, Sealer};

@@ -99,6 +99,11 @@ impl Key {
         Self::of_home(home, "denials")
     }
 
+    /// How far the delivery of events to a webhook has come.
+    pub(crate) fn delivery(name: &str) -> Self {
+        Self::of_home(FIRST_HOME, &format!("w:{name}"))
+    }
+
     /// The checkpoints over the events of a home.
     pub(crate) fn checkpoints(home: Home) -> Self {
         Self::of_home(home, "checkpoints")

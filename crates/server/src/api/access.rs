@@ -78,6 +78,7 @@ permissions! {
     KeysRead "keys:read"
     KeysWrite "keys:write"
     EventsRead "events:read"
+    EventsWrite "events:write"
     StatsRead "stats:read"
     ImportWrite "import:write"
     TokensIntrospect "tokens:introspect"

@@ -90,6 +90,10 @@ fn describe() {
         "vestibule_event_streams_cut_total",
         "Streams of events that ended because their reader was too slow"
     );
+    metrics::describe_counter!(
+        "vestibule_webhook_posts_total",
+        "Posts of webhooks: delivered, failed and to be tried again, or given up"
+    );
     metrics::describe_gauge!("process_resident_memory_bytes", "Resident memory");
     metrics::describe_gauge!("process_open_fds", "Open file descriptors");
     metrics::describe_gauge!("process_cpu_seconds_total", "Processor time, user and system");

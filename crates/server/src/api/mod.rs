@@ -19,10 +19,12 @@ mod stats;
 mod token;
 mod user;
 pub(crate) mod waiting;
+mod webhook;
 
 pub(crate) use auth::{Browser, LoginPage};
 pub(crate) use event::Streams;
 
+use crate::webhook::Webhooks;
 use access::authenticate;
 use answer::unavailable_to_browser;
 
@@ -55,6 +57,7 @@ pub(crate) struct Server {
     /// How long events are told, however long they are kept.
     pub(crate) event_retention: Duration,
     pub(crate) streams: Streams,
+    pub(crate) webhooks: Webhooks,
     /// The turn to verify the events.
     pub(crate) verification: Semaphore,
     pub(crate) health: health::Health,
@@ -113,6 +116,7 @@ fn v1() -> Router<Arc<Server>> {
         .merge(event::routes())
         .merge(stats::routes())
         .merge(token::routes())
+        .merge(webhook::routes())
         .layer(middleware::from_fn(query::refuse_tokens_in_url))
 }
 

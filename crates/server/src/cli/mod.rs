@@ -20,6 +20,7 @@ mod sessions;
 mod stats;
 mod tokens;
 mod users;
+mod webhooks;
 
 use crate::{api, config::Environment};
 use clap::{Args, Parser, Subcommand};
@@ -87,6 +88,9 @@ enum Command {
     /// Look at what happened
     #[command(subcommand)]
     Events(events::Command),
+    /// Look at webhooks, deliver again what did not get through
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
     /// Figures of the server: live sessions, users, totals
     Stats,
     /// How well the server is; exit code 2 where it is degraded, 1 where it is unavailable
@@ -139,6 +143,7 @@ fn dispatch(arguments: Arguments) -> ExitCode {
         Command::Keys(command) => client().and_then(|client| command.run(&client, output)),
         Command::Tokens(command) => client().and_then(|client| command.run(&client, output)),
         Command::Events(command) => client().and_then(|client| command.run(&client, output)),
+        Command::Webhooks(command) => client().and_then(|client| command.run(&client, output)),
         Command::Stats => client().and_then(|client| stats::run(&client, output)),
         Command::Health { component } => client().and_then(|client| health::run(&client, output, component.as_deref())),
         Command::Doctor(doctor) => {

@@ -22,6 +22,7 @@ mod session;
 mod store;
 mod token;
 mod value;
+mod webhook;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub(crate) use secret::SecretText;
 pub(crate) use sections::{Cookie, Devices, Events, Http, Import, Log, LogFormat, Management, Metrics, Passwords, Public};
 pub(crate) use store::{RedisUrl, Store, TlsFiles, Topology};
 pub(crate) use token::Tokens;
+pub(crate) use webhook::{Webhook, WebhookUrl};
 
 use layers::{Layers, Raw, Source};
 use reader::Reader;
@@ -104,6 +106,8 @@ pub(crate) struct Config {
     pub(crate) record: Record,
     /// Events.
     pub(crate) events: Events,
+    /// Who is told of events.
+    pub(crate) webhooks: Vec<Webhook>,
     /// Policies of sessions.
     pub(crate) sessions: Policies,
     /// Trusted devices.
@@ -161,6 +165,7 @@ impl Config {
             store,
             record,
             events: Events::read(reader),
+            webhooks: webhook::read(reader, strictness),
             http: Http::read(reader, sessions.data_bound()),
             sessions,
             devices: Devices::read(reader),

@@ -25,11 +25,12 @@ pub(super) struct Superseded;
 pub(super) async fn run(server: Arc<api::Server>, retention: Duration, stop: Stop) -> Result<(), Superseded> {
     let tidy = tidy(&server, Rhythm::new(tidy_period(&server), &stop));
     let look = look(&server, Rhythm::new(bounds::LOOK, &stop));
+    let webhooks = server.webhooks.run(&server.vestibule, &stop);
     let chain = tend_chain(&server, Rhythm::new(bounds::CHECKPOINT, &stop));
     let forget = keep_retention(&server, retention, Rhythm::new(forget_period(retention), &stop));
     let deployment = keep_deployment(&server, Rhythm::new(bounds::DEPLOYMENT, &stop));
     let rest = async {
-        tokio::join!(tidy, look, chain, forget);
+        tokio::join!(tidy, look, chain, webhooks, forget);
         Ok(())
     };
     tokio::try_join!(rest, deployment).map(|_| ())

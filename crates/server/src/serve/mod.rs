@@ -15,6 +15,7 @@ pub(crate) use stop::{Phase, Stop};
 use crate::{
     api::{self, LoginPage, health::Health, metrics::Exporter, waiting::Waiting},
     config::{self, Config, Http, secret},
+    webhook::Webhooks,
 };
 use axum::Router;
 use greeting::{Greeting, KeySource};
@@ -108,12 +109,14 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     let keys = Keys::new(vestibule.keys.clone(), bootstrap, vestibule.observer.clone(), clock);
     let event_retention = config.events.retention;
     let streams = api::Streams::new(stop.clone());
+    let webhooks = Webhooks::new(config.webhooks.clone());
     let server = Arc::new(api::Server {
         vestibule,
         keys,
         browser,
         event_retention,
         streams,
+        webhooks,
         verification: Semaphore::new(1),
         health,
         metrics,

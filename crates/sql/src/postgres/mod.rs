@@ -14,6 +14,7 @@ mod alias;
 mod chain;
 mod change;
 mod connect;
+mod delivery;
 mod denial;
 mod deployment;
 mod event;

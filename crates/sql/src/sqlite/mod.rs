@@ -5,6 +5,7 @@ mod alias;
 mod chain;
 mod change;
 mod checkpoint;
+mod delivery;
 mod denial;
 mod deployment;
 mod event;

@@ -181,6 +181,7 @@ mod tests {
             include_str!("../event/mod.rs"),
             include_str!("../stats.rs"),
             include_str!("../token/mod.rs"),
+            include_str!("../webhook.rs"),
         ];
         let routes: BTreeSet<String> = v1.iter().flat_map(|source| routed(source, "/v1")).collect();
         let document = document();

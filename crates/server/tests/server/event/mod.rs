@@ -1,8 +1,10 @@
 //! Events from outside: as they happen.
 
 mod listener;
+mod receiver;
 mod stream;
 mod verify;
+mod webhook;
 
 use listener::Listener;
 use serde_json::{Value, json};

@@ -1,0 +1,137 @@
+//! One delivery: find the address, look whether it may be reached, connect to that very address, send, read the status.
+//!
+//! No redirect is followed and no proxy asked: both would lead past the look at the address.
+
+use super::{ANSWER, CONNECT, guard};
+use crate::config::{Webhook, WebhookUrl};
+use http_body_util::Full;
+use hyper::{Request, body::Bytes, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
+use std::{net::SocketAddr, sync::Arc};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName},
+};
+
+/// Why a delivery failed: what an operator reads.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum PostError {
+    #[error("the name of the host leads to no address")]
+    Unresolved,
+    #[error("the host is in a private network; allow_private = true would let it be reached")]
+    Private,
+    #[error("no connection: {0}")]
+    Unreachable(String),
+    #[error("no secure connection: {0}")]
+    Tls(String),
+    #[error("no answer: {0}")]
+    Broken(String),
+    #[error("no answer in time")]
+    Late,
+    #[error("answered by status {0}")]
+    Refused(u16),
+}
+
+/// A message to be posted.
+pub(super) struct Message<'a> {
+    pub(super) id: &'a str,
+    /// Seconds since 1970.
+    pub(super) time: u64,
+    pub(super) body: &'a str,
+}
+
+/// Posts. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Poster {
+    tls: TlsConnector,
+}
+
+impl Poster {
+    /// Trusts the certificate authorities of the machine.
+    pub(super) fn new() -> Self {
+        let mut roots = RootCertStore::empty();
+        let found = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            tracing::warn!("no certificate authorities are found: webhooks over https fail; install ca-certificates");
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("the provider has the default versions of TLS")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self { tls: TlsConnector::from(Arc::new(config)) }
+    }
+
+    /// Posts a message. Any 2xx is a success.
+    ///
+    /// # Errors
+    /// Why it failed. The receiver may have got it all the same.
+    pub(super) async fn post(&self, hook: &Webhook, message: &Message<'_>) -> Result<(), PostError> {
+        let exchange = async {
+            let stream = timeout(CONNECT, connect(&hook.url, hook.allow_private)).await.map_err(|_| PostError::Late)??;
+            let request = request(hook, message)?;
+            if !hook.url.is_secure() {
+                return exchange(stream, request).await;
+            }
+            let name = ServerName::try_from(hook.url.host().to_owned()).map_err(|error| PostError::Tls(error.to_string()))?;
+            let secured = timeout(CONNECT, self.tls.connect(name, stream)).await.map_err(|_| PostError::Late)?;
+            exchange(secured.map_err(|error| PostError::Tls(error.to_string()))?, request).await
+        };
+        match timeout(ANSWER, exchange).await.map_err(|_| PostError::Late)?? {
+            200..300 => Ok(()),
+            status => Err(PostError::Refused(status)),
+        }
+    }
+}
+
+/// A connection to an address that was looked at: not to the name, which may lead elsewhere a moment later.
+async fn connect(url: &WebhookUrl, allow_private: bool) -> Result<TcpStream, PostError> {
+    let found = lookup_host((url.host(), url.port())).await.map_err(|_| PostError::Unresolved)?;
+    let found: Vec<SocketAddr> = found.collect();
+    let mut failure = if found.is_empty() { PostError::Unresolved } else { PostError::Private };
+    for address in found.into_iter().filter(|address| allow_private || guard::is_public(address.ip())) {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = PostError::Unreachable(error.to_string()),
+        }
+    }
+    Err(failure)
+}
+
+fn request(hook: &Webhook, message: &Message<'_>) -> Result<Request<Full<Bytes>>, PostError> {
+    Request::post(hook.url.target())
+        .header(header::HOST, hook.url.authority())
+        .header(header::USER_AGENT, concat!("vestibule/", env!("CARGO_PKG_VERSION")))
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::CONNECTION, "close")
+        .header("webhook-id", message.id)
+        .header("webhook-timestamp", message.time)
+        .header("webhook-signature", hook.key.sign(message.id, message.time, message.body))
+        .body(Full::from(message.body.to_owned()))
+        .map_err(|error| PostError::Broken(error.to_string()))
+}
+
+/// The status of the answer. Its body is not read.
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<u16, PostError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let broken = |error: hyper::Error| PostError::Broken(error.to_string());
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let answer = sender.send_request(request);
+    tokio::pin!(connection, answer);
+    tokio::select! {
+        answer = &mut answer => Ok(answer.map_err(broken)?.status().as_u16()),
+        ended = &mut connection => match ended {
+            // What was read last may hold the answer.
+            Ok(()) => Ok(answer.await.map_err(broken)?.status().as_u16()),
+            Err(error) => Err(broken(error)),
+        },
+    }
+}
