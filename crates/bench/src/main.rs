@@ -1,6 +1,6 @@
 //! The benchmarks behind `cargo xtask bench`: each figure beside its reference, measured in the same run, and its bar.
 //!
-//! `cargo xtask bench [--quick] [NAMES]`, where a name is a module below: `validate`, `memory`, `forward_auth`, `create`,
+//! `cargo xtask bench [--quick] [NAMES]`, where a name is a module below: `validate`, `verify`, `memory`, `forward_auth`, `create`,
 //! `start`, and over Redis `redis_forward_auth`, `redis_create`, `redis_memory`, `redis_end_all`. A run of everything writes the table of `docs/performance.md`.
 //!
 //! What is measured runs in a process of its own, pinned to the first core; load comes from the second. This program starts
@@ -22,6 +22,7 @@ mod report;
 mod role;
 mod start;
 mod validate;
+mod verify;
 
 use bounds::Scale;
 use report::Report;
@@ -30,8 +31,9 @@ use std::process::ExitCode;
 /// One line for the terminal is all that a failed benchmark tells.
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "validate",
+    "verify",
     "memory",
     "forward_auth",
     "create",
@@ -68,6 +70,9 @@ fn run(arguments: &[String]) -> Result<(), Error> {
     // One after the other: each wants the machine for itself.
     if wanted("validate") {
         validate::measure(&scale, &mut report)?;
+    }
+    if wanted("verify") {
+        verify::measure(&scale, &mut report)?;
     }
     if wanted("memory") {
         memory::measure(&scale, &mut report)?;

@@ -1,6 +1,6 @@
 //! The parts that this program plays when it is started again, so that what is measured has a process of its own.
 
-use crate::{Error, load, memory, redis, reference, validate};
+use crate::{Error, load, memory, redis, reference, validate, verify};
 use axum::{Router, http::StatusCode, routing::get};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ pub(crate) fn play(arguments: &[String]) -> Result<(), Error> {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(load::run(address, requests, time))
         }
         ["validate", few, many, rounds] => validate::play(few.parse()?, many.parse()?, rounds.parse()?),
+        ["verify", count, rounds] => verify::play(count.parse()?, rounds.parse()?),
         ["memory", sessions] => runtime()?.block_on(memory::play(sessions.parse()?)),
         ["reference", address, redis] => runtime()?.block_on(reference::serve(address, redis)),
         ["create_redis", redis, milliseconds] => {

@@ -134,7 +134,7 @@ impl Filled {
 }
 
 /// Processor time of this thread in nanoseconds: what others do on the machine does not count.
-fn cpu_ns() -> Result<f64, Error> {
+pub(crate) fn cpu_ns() -> Result<f64, Error> {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
     Ok(stat.split_whitespace().next().ok_or("the kernel shows no times")?.parse()?)
 }

@@ -20,8 +20,9 @@ pub const REQUIRED_ROLES: usize = 64;
 pub const REQUIRED_ROLE_BYTES: usize = 256;
 /// Default bound of a JSON body in bytes; a route with larger bodies names its own.
 pub const JSON_BODY_BYTES: usize = 64 * 1_024;
-/// Default bound of a form's body in bytes: an address and a password of the greatest length, percent-encoded.
-pub const FORM_BODY_BYTES: usize = 8 * 1_024;
+/// Default bound of a form's body in bytes: an address and a password of the greatest length, percent-encoded, or the longest access
+/// token and what is said of it.
+pub const FORM_BODY_BYTES: usize = 12 * 1_024;
 /// Longest target of a login page in bytes, without host.
 pub const RETURN_TO_BYTES: usize = 2_048;
 /// Deepest nesting of a JSON body: a session's data may have 32 levels, the envelope adds its own.

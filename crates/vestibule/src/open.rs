@@ -270,6 +270,8 @@ impl Vestibule {
         let (observer, observations): (Observer, Observations) = Observer::new();
         tokio::spawn(observations.run(stores.events.clone(), options.clock.clone()));
         let deny_list = DenyList::start(stores.tokens.clone(), stores.bus.clone(), options.clock.clone());
+        // A store that fails now is no reason not to open: until it has answered, no access token is believed.
+        let _ = tokio::time::timeout(options.deadline, deny_list.settled()).await;
         let sealer = Sealer::new(&options.ring);
         let ring = Arc::new(options.ring);
         let sessions = Arc::new(Sessions::new(Parts {

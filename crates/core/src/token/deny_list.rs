@@ -22,7 +22,10 @@ use std::{
     },
     time::Instant,
 };
-use tokio::time::{self, MissedTickBehavior};
+use tokio::{
+    sync::watch,
+    time::{self, MissedTickBehavior},
+};
 
 /// What a deny-list says of an access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +57,8 @@ pub struct DenyList {
     snapshot_at: AtomicU64,
     /// Since when something may have been missed, likewise; 0 while nothing was.
     doubt_since: AtomicU64,
+    /// Whether there was a snapshot, for those who wait for the first one.
+    known: watch::Sender<bool>,
 }
 
 /// What this process denies holds here before the caller is answered.
@@ -83,6 +88,7 @@ impl DenyList {
             begun: Instant::now(),
             snapshot_at: AtomicU64::new(0),
             doubt_since: AtomicU64::new(0),
+            known: watch::Sender::new(false),
         });
         let listener: Weak<Self> = Arc::downgrade(&list);
         list.bus.attach(listener);
@@ -118,6 +124,15 @@ impl DenyList {
         let now = self.now_ms();
         let doubts = doubt_since > 0 && now.saturating_sub(doubt_since) > millis(bounds::DENY_LIST_DOUBT);
         (hears && !doubts) || now.saturating_sub(snapshot_at) <= millis(bounds::DENY_LIST_SILENCE)
+    }
+
+    /// Waits for the first answer of the store, so that whoever opens a deployment does not begin with 503.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost where the future is dropped.
+    pub async fn settled(&self) {
+        // The sender is the list's own, so waiting cannot fail.
+        let _ = self.known.subscribe().wait_for(|known| *known).await;
     }
 
     /// Denials that are held.
@@ -178,6 +193,7 @@ impl DenyList {
         let (asked, doubted) = (self.now_ms(), self.doubt_since.load(Ordering::Acquire));
         self.add(&store.denials(now).await?);
         self.snapshot_at.store(asked, Ordering::Release);
+        self.known.send_replace(true);
         let _ = self.doubt_since.compare_exchange(doubted, 0, Ordering::AcqRel, Ordering::Relaxed);
         Ok(())
     }

@@ -16,3 +16,5 @@ mod race;
 mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "axum")]
+mod token;
