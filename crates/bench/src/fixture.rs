@@ -73,7 +73,7 @@ pub(crate) fn create(session: Session) -> Request {
 pub(crate) fn create_command(session: Session) -> (Context, CreateSession) {
     let cap = Cap { limit: bounds::CAP, policy: CapPolicy::EvictOldest };
     let cx = Context { now: session.created_at, origin: Origin { ip: session.ip, ..Origin::default() } };
-    (cx, CreateSession { session, cap, login: false, device: None })
+    (cx, CreateSession { session, cap, login: false, device: None, is_new_browser: false })
 }
 
 /// Opens the record in a folder.

@@ -106,7 +106,10 @@ async fn fill(store: &MemoryStore, scene: &Scene) -> (Vec<(Person, PackedSession
     loop {
         let person = scene.person();
         let session = scene.session(&person);
-        match store.create(scene.cx(), CreateSession { session, cap: ROOMY, login: false, device: None }).await {
+        match store
+            .create(scene.cx(), CreateSession { session, cap: ROOMY, login: false, device: None, is_new_browser: false })
+            .await
+        {
             Ok(CreateOutcome::Created { session, .. }) => people.push((person, session)),
             Ok(other) => panic!("{other:?}"),
             Err(fault) => return (people, fault),

@@ -27,7 +27,13 @@ fn nobody_has_more_live_sessions_than_the_hard_bound() {
     user.live.extend((1..LIVE_SESSIONS).map(|_| PackedSession::pack(&session(tag, SessionKind::Impersonation, now))));
 
     let cap = Cap { limit: usize::MAX, policy: CapPolicy::EvictOldest };
-    let create = CreateSession { session: session(tag, SessionKind::Login, now), cap, login: false, device: None };
+    let create = CreateSession {
+        session: session(tag, SessionKind::Login, now),
+        cap,
+        login: false,
+        device: None,
+        is_new_browser: false,
+    };
     let (outcome, effects) = apply(create, &mut user, &cx, Facts::default());
     assert_eq!(outcome, CreateOutcome::LimitReached { limit: LIVE_SESSIONS });
     assert!(effects.events.iter().any(|event| event.kind == EventType::SessionLimitExceeded));

@@ -278,7 +278,16 @@ impl Accounts {
         };
         self.throttle.settle(attempt, AttemptEnd::Succeeded).await?;
         origin.actor = Some(account.user_id.as_str().into());
-        let new = NewSession { user_id: Some(account.user_id.clone()), amr: vec!["pwd".into()], login: true, ..new };
+        let tag = self.sessions.tag(&account.user_id);
+        // Whatever became of the password since: the device is the same.
+        let was_here = credentials.known_device.as_deref().and_then(|text| KnownDeviceToken::parse(self.sessions.ring(), text));
+        let new = NewSession {
+            user_id: Some(account.user_id.clone()),
+            amr: vec!["pwd".into()],
+            login: true,
+            is_new_browser: was_here.is_none_or(|token| token.tag() != tag),
+            ..new
+        };
         match self.sessions.create(new, origin.clone()).await? {
             Creation::Created(issued) => {
                 if verified.needs_rehash {

@@ -197,11 +197,16 @@ impl Step<'_> {
     }
 
     /// Remembers the device of a login, and tells of one that was never seen, or that shows another fingerprint than before.
-    pub(crate) fn meet_device(&mut self, session: &Session) {
+    pub(crate) fn meet_device(&mut self, session: &Session, is_new_browser: bool) {
         if session.kind != SessionKind::Login || session.is_imported() {
             return;
         }
-        let Some(mut met) = KnownDevice::of(&session.device, self.cx.now) else { return };
+        let Some(mut met) = KnownDevice::of(&session.device, self.cx.now) else {
+            if is_new_browser {
+                self.note(EventType::DeviceNew).session_id = Some(session.id);
+            }
+            return;
+        };
         let known = &mut self.user.extras_mut().devices.known;
         let news = match known.iter().position(|known| known.key == met.key) {
             None => Some((EventType::DeviceNew, None)),

@@ -24,6 +24,8 @@ pub struct CreateSession {
     pub login: bool,
     /// The device token that came with it, as far as it can be judged without a store.
     pub device: Option<Presented>,
+    /// Whether its browser shows no sign of an earlier login of this user. Means something only where the session names no device.
+    pub is_new_browser: bool,
 }
 
 /// How [`CreateSession`] ended.

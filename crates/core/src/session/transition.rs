@@ -203,7 +203,7 @@ impl UserCommand for CreateSession {
             Ok(evicted) if !full => {
                 step.prove_device(&mut self.session, self.device);
                 let session = step.begin(&self.session);
-                step.meet_device(&self.session);
+                step.meet_device(&self.session, self.is_new_browser);
                 if self.login {
                     step.note_session(EventType::LoginSucceeded, &session);
                 }

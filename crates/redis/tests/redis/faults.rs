@@ -30,7 +30,7 @@ fn scene_on(server: &Redis) -> Scene {
 async fn try_login(scene: &Scene) -> Result<CreateOutcome, Fault> {
     let session = scene.session(&scene.person());
     let cap = Cap { limit: 10, policy: CapPolicy::EvictOldest };
-    scene.sessions.create(scene.cx(), CreateSession { session, cap, login: false, device: None }).await
+    scene.sessions.create(scene.cx(), CreateSession { session, cap, login: false, device: None, is_new_browser: false }).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

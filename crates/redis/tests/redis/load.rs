@@ -94,7 +94,11 @@ async fn settle(scene: &Scene) {
 async fn login(scene: &Scene) -> Result<(), Fault> {
     let cap = Cap { limit: 10, policy: CapPolicy::EvictOldest };
     let session = scene.session(&scene.person());
-    scene.sessions.create(scene.cx(), CreateSession { session, cap, login: false, device: None }).await.map(|_| ())
+    scene
+        .sessions
+        .create(scene.cx(), CreateSession { session, cap, login: false, device: None, is_new_browser: false })
+        .await
+        .map(|_| ())
 }
 
 /// Looks up a live and an ended session, and logs in, until told to stop. Faults are typed; a wrong answer ends the test.

@@ -142,7 +142,10 @@ async fn a_batch_writes_what_was_last() {
     let (kept, ended) = (session(START, ada), session(START, ada));
     let create = |session| {
         let cap = Cap { limit: 10, policy: vestibule_core::session::CapPolicy::Deny };
-        request(START, vestibule_core::session::command::CreateSession { session, cap, login: false, device: None })
+        request(
+            START,
+            vestibule_core::session::command::CreateSession { session, cap, login: false, device: None, is_new_browser: false },
+        )
     };
     let decided = scene
         .decide(vec![
@@ -267,7 +270,16 @@ async fn forgotten_strangers_leave_no_row_and_known_users_do() {
         vestibule_core::session::Session { user_id: None, kind: SessionKind::Anonymous, ..session(START, stranger) };
     let cap = Cap { limit: 10, policy: vestibule_core::session::CapPolicy::Deny };
     scene
-        .outcome(START, vestibule_core::session::command::CreateSession { session: anonymous, cap, login: false, device: None })
+        .outcome(
+            START,
+            vestibule_core::session::command::CreateSession {
+                session: anonymous,
+                cap,
+                login: false,
+                device: None,
+                is_new_browser: false,
+            },
+        )
         .await;
     scene.logins(ada, 1).await;
     let now = START.plus_ms(LIFETIME);

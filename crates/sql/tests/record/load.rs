@@ -109,7 +109,12 @@ async fn the_write_ahead_log_begins_anew() {
     for round in 1..2_000 {
         let large = Session { data: vec![7; MIB as usize].into(), ..session(START, tag(1)) };
         let cap = Cap { limit: 4, policy: CapPolicy::EvictOldest };
-        scene.outcome(START.plus_ms(round), CreateSession { session: large, cap, login: false, device: None }).await;
+        scene
+            .outcome(
+                START.plus_ms(round),
+                CreateSession { session: large, cap, login: false, device: None, is_new_browser: false },
+            )
+            .await;
         let length = log.metadata().expect("it exists").len();
         if round * MIB > length + 64 * MIB {
             return;

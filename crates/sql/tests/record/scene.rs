@@ -139,7 +139,7 @@ pub(crate) fn session(at: Timestamp, tag: UserTag) -> Session {
 
 pub(crate) fn create(at: Timestamp, tag: UserTag) -> Request {
     let cap = Cap { limit: 10_000, policy: CapPolicy::EvictOldest };
-    request(at, CreateSession { session: session(at, tag), cap, login: false, device: None })
+    request(at, CreateSession { session: session(at, tag), cap, login: false, device: None, is_new_browser: false })
 }
 
 pub(crate) fn created(decided: Decided) -> PackedSession {

@@ -44,7 +44,7 @@ pub async fn an_alias_never_leads_elsewhere(scene: Scene) {
 pub async fn an_imported_session_is_found_and_begins_once(scene: Scene) {
     let person = scene.person();
     let session = scene.session(&person);
-    let command = CreateSession { session: session.clone(), cap: ROOMY, login: false, device: None };
+    let command = CreateSession { session: session.clone(), cap: ROOMY, login: false, device: None, is_new_browser: false };
     let (one, two) =
         tokio::join!(scene.sessions.create(scene.cx(), command.clone()), scene.sessions.create(scene.cx(), command.clone()));
     for created in [one, two] {

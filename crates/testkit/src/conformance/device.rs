@@ -65,7 +65,7 @@ async fn reasons(scene: &Scene, person: &Person, kind: EventType) -> Vec<String>
 }
 
 async fn log_in(scene: &Scene, session: Session, device: Option<Presented>) -> PackedSession {
-    let command = CreateSession { session, cap: ROOMY, login: false, device };
+    let command = CreateSession { session, cap: ROOMY, login: false, device, is_new_browser: false };
     match scene.sessions.create(scene.cx(), command).await.expect("create answers") {
         CreateOutcome::Created { session, .. } => session,
         other => panic!("expected a session, not {other:?}"),
@@ -261,6 +261,20 @@ pub async fn each_device_is_new_once(scene: Scene) {
     assert!(told.iter().any(|event| event.session_id == Some(first.id())));
 }
 
+/// A browser without a name is new when nothing on it says otherwise. One with a name is told by that.
+// S50
+pub async fn a_browser_that_was_never_seen_is_told(scene: Scene) {
+    let ada = scene.person();
+    for (device, is_new_browser, told) in
+        [(Device::default(), true, 1), (Device::default(), false, 1), (named("phone"), true, 2), (named("phone"), true, 2)]
+    {
+        let session = Session { device, ..scene.session(&ada) };
+        let command = CreateSession { session, cap: ROOMY, login: true, device: None, is_new_browser };
+        scene.sessions.create(scene.cx(), command).await.expect("create answers");
+        assert_eq!(scene.events_of(&ada, EventType::DeviceNew).await.len(), told);
+    }
+}
+
 /// However many logins come at once from a device that was never seen, it is told once.
 // S50
 pub async fn parallel_logins_tell_a_device_once(scene: Scene) {
@@ -269,7 +283,7 @@ pub async fn parallel_logins_tell_a_device_once(scene: Scene) {
         .map(|_| {
             let (sessions, cx) = (scene.sessions.clone(), scene.cx());
             let session = Session { device: named("phone"), ..scene.session(&ada) };
-            let command = CreateSession { session, cap: ROOMY, login: false, device: None };
+            let command = CreateSession { session, cap: ROOMY, login: false, device: None, is_new_browser: false };
             tokio::spawn(async move { sessions.create(cx, command).await.expect("create answers") })
         })
         .collect();
@@ -315,7 +329,7 @@ pub async fn a_login_racing_a_revoke_is_decided_once(scene: Scene) {
         let (logins, revokes) = (scene.sessions.clone(), scene.devices.clone());
         let (first, second) = (scene.cx(), scene.cx());
         let device = Some(Presented::Authentic(phone.digest));
-        let create = CreateSession { session: scene.session(&ada), cap: ROOMY, login: false, device };
+        let create = CreateSession { session: scene.session(&ada), cap: ROOMY, login: false, device, is_new_browser: false };
         let revoke = RevokeTrust { tag: ada.tag, selection: TrustSelection::One(phone.id) };
         let login = tokio::spawn(async move { logins.create(first, create).await });
         let revoke = tokio::spawn(async move { revokes.revoke_trust(second, revoke).await });

@@ -131,6 +131,7 @@ pub async fn an_event_tells_where_its_command_came_from(scene: Scene) {
         cap: super::scene::ROOMY,
         login: true,
         device: None,
+        is_new_browser: false,
     };
     scene.sessions.create(cx, command).await.expect("create answers");
     let timeline = scene.timeline(&ada).await;

@@ -260,6 +260,7 @@ macro_rules! session_conformance {
                 a_disabled_user_trusts_nothing,
                 a_login_on_a_trusted_device_says_so,
                 each_device_is_new_once,
+                a_browser_that_was_never_seen_is_told,
                 parallel_logins_tell_a_device_once,
                 a_changed_fingerprint_is_told,
                 known_devices_are_bounded,

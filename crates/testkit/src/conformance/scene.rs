@@ -94,7 +94,7 @@ impl Scene {
 
     /// Stores a session under a cap.
     pub async fn create_under(&self, session: Session, cap: Cap) -> CreateOutcome {
-        let command = CreateSession { session, cap, login: false, device: None };
+        let command = CreateSession { session, cap, login: false, device: None, is_new_browser: false };
         self.sessions.create(self.cx(), command).await.expect("create answers")
     }
 

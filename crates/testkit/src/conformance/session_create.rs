@@ -35,7 +35,7 @@ pub async fn a_session_begins_as_it_was_given(scene: Scene) {
 pub async fn a_login_with_a_password_is_an_event_of_its_own(scene: Scene) {
     let ada = scene.person();
     let session = scene.session(&ada);
-    let command = CreateSession { session: session.clone(), cap: ROOMY, login: true, device: None };
+    let command = CreateSession { session: session.clone(), cap: ROOMY, login: true, device: None, is_new_browser: false };
     scene.sessions.create(scene.cx(), command).await.expect("create answers");
     let logins = scene.events_of(&ada, EventType::LoginSucceeded).await;
     assert_eq!(logins.len(), 1);
@@ -155,7 +155,13 @@ async fn storm(scene: &Scene, policy: CapPolicy) -> (super::Person, Vec<PackedSe
     let logins: Vec<_> = (0..STORM_LOGINS)
         .map(|_| {
             let (sessions, cx) = (scene.sessions.clone(), scene.cx());
-            let command = CreateSession { session: scene.session(&ada), cap: cap(10, policy), login: false, device: None };
+            let command = CreateSession {
+                session: scene.session(&ada),
+                cap: cap(10, policy),
+                login: false,
+                device: None,
+                is_new_browser: false,
+            };
             tokio::spawn(async move { sessions.create(cx, command).await })
         })
         .collect();

@@ -73,7 +73,8 @@ pub async fn a_login_racing_log_out_everywhere_is_whole(scene: Scene) {
         let before = scene.login(&ada).await;
         let (creates, ends) = (scene.sessions.clone(), scene.sessions.clone());
         let (first, second) = (scene.cx(), scene.cx());
-        let create = CreateSession { session: scene.session(&ada), cap: ROOMY, login: false, device: None };
+        let create =
+            CreateSession { session: scene.session(&ada), cap: ROOMY, login: false, device: None, is_new_browser: false };
         let selection = Selection::All { except: Vec::new() };
         let end = EndSessions { tag: ada.tag, selection, reason: EndReason::Revoked };
         let login = tokio::spawn(async move { creates.create(first, create).await });

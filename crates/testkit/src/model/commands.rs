@@ -121,7 +121,7 @@ impl ModelUser {
         };
         let id = command.session.id;
         self.prove_device(&mut command.session, command.device, now);
-        self.meet_device(&command.session, now);
+        self.meet_device(&command.session, command.is_new_browser, now);
         let session = self.begin(command.session, now);
         if command.login {
             self.told.push((EventType::LoginSucceeded, Some(id), None, None));

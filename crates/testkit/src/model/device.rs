@@ -144,9 +144,15 @@ impl ModelUser {
         self.told.push((EventType::DeviceRefused, Some(session.id), Some(refusal.as_str().into()), None));
     }
 
-    pub(crate) fn meet_device(&mut self, session: &Session, now: Timestamp) {
+    pub(crate) fn meet_device(&mut self, session: &Session, is_new_browser: bool, now: Timestamp) {
         let device = &session.device;
-        if session.kind != SessionKind::Login || (device.id.is_none() && device.fingerprint.is_none()) {
+        if session.kind != SessionKind::Login {
+            return;
+        }
+        if device.id.is_none() && device.fingerprint.is_none() {
+            if is_new_browser {
+                self.told.push((EventType::DeviceNew, Some(session.id), None, None));
+            }
             return;
         }
         let same = |known: &Device| match &device.id {

@@ -302,7 +302,8 @@ impl Walker {
                 let (session, cap) = (self.session(who), self.cap());
                 self.people[who].remember(session.id, session.digest);
                 let device = self.presented(who);
-                CreateSession { session, cap, login: self.dice.one_in(2), device }.into()
+                let (login, is_new_browser) = (self.dice.one_in(2), self.dice.one_in(4));
+                CreateSession { session, cap, login, device, is_new_browser }.into()
             }
             25..33 => self.share(who, id).into(),
             33..40 => {

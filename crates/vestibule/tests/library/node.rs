@@ -80,6 +80,7 @@ impl Node {
             cap: Cap { limit: 100, policy: CapPolicy::EvictOldest },
             login: false,
             device: None,
+            is_new_browser: false,
         };
         match self.store.create(cx(), command).await.expect("an answer") {
             CreateOutcome::Created { session, .. } => session,

@@ -71,6 +71,7 @@ impl Scene {
             cap: Cap { limit: 100, policy: CapPolicy::EvictOldest },
             login: false,
             device: None,
+            is_new_browser: false,
         };
         match self.nodes[0].create(cx(), command).await.expect("an answer") {
             CreateOutcome::Created { session, .. } => session,
@@ -181,7 +182,7 @@ async fn logins_through_two_nodes_leave_exactly_the_cap() {
             let (scene, session) = (scene.clone(), sample::session(Clock::system().now(), tag));
             tokio::spawn(async move {
                 scene.nodes[number % 2]
-                    .create(cx(), CreateSession { session, cap, login: false, device: None })
+                    .create(cx(), CreateSession { session, cap, login: false, device: None, is_new_browser: false })
                     .await
                     .expect("an answer")
             })

@@ -57,6 +57,8 @@ pub struct NewSession {
     /// The token of a trusted device. An accepted one adds [`crate::device::TRUSTED`] to `amr`; one that is not accepted is an
     /// event, and the session begins without it.
     pub device_token: Option<String>,
+    /// Whether its browser shows no sign of an earlier login of this user. Means something only where [`Self::device`] names none.
+    pub is_new_browser: bool,
 }
 
 /// How [`Sessions::create`] ended.
@@ -103,10 +105,10 @@ impl Sessions {
             Err(invalid) => return Ok(Creation::Invalid(invalid)),
         };
         let token = SessionToken::mint(&self.ring, tag);
-        let login = new.login;
+        let (login, is_new_browser) = (new.login, new.is_new_browser);
         let device = new.device_token.as_deref().map(|text| Presented::read(&self.ring, text, tag));
         let session = self.assemble(new, profile, tag, &token, sealed);
-        let command = CreateSession { session, cap: profile.cap(), login, device };
+        let command = CreateSession { session, cap: profile.cap(), login, device, is_new_browser };
         match self.store.create(self.cx(origin.clone()), command).await? {
             CreateOutcome::Created { session, .. } => {
                 self.end_replaced(replaced, origin).await?;

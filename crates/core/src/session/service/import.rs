@@ -119,7 +119,7 @@ impl Sessions {
             Ok(session) => session,
             Err(invalid) => return Ok((Import::Invalid(invalid), None)),
         };
-        let command = CreateSession { session, cap: NO_CAP, login: false, device: None };
+        let command = CreateSession { session, cap: NO_CAP, login: false, device: None, is_new_browser: false };
         Ok(match self.store.create(self.cx(origin), command).await? {
             CreateOutcome::Created { .. } => (Import::Imported, alias),
             CreateOutcome::LimitReached { .. } => (Import::LimitReached, None),

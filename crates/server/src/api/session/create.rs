@@ -76,6 +76,7 @@ impl TryFrom<CreateBody> for NewSession {
             replace_token: body.replace_token,
             login: false,
             device_token: body.device_token,
+            is_new_browser: false,
         })
     }
 }

@@ -35,7 +35,7 @@ impl Secrets {
         let mut needles = Vec::new();
         for (what, secret) in &self.0 {
             needles.push((*what, secret.clone().into_bytes()));
-            let encoded = ["vs_", "vh_", "vp_", "vn_"].iter().find_map(|prefix| secret.strip_prefix(prefix));
+            let encoded = ["vs_", "vh_", "vp_", "vn_", "vd_"].iter().find_map(|prefix| secret.strip_prefix(prefix));
             if let Some(Ok(raw)) = encoded.map(|encoded| URL_SAFE_NO_PAD.decode(encoded)) {
                 needles.push((what, raw[13..45].to_vec()));
                 needles.push((what, encoded.expect("it was decoded").as_bytes().to_vec()));
@@ -122,11 +122,23 @@ fn use_sessions(server: &Server, secrets: &mut Secrets) -> Vec<String> {
         backend.validate(&session.token).expect(200);
     }
     hand_on(&mut backend, &bob.id, secrets);
+    trust_a_device(&mut backend, secrets);
     backend.try_end(&other.id).expect("it is up").expect(204);
     backend.validate(&other.token).expect(401);
     // A token with one letter changed is as near to a secret as garbage gets.
     backend.validate(&bob.token.replacen("vs_", "vs-", 1)).expect(401);
     vec![bob.id, other.id]
+}
+
+/// Trusts a device, logs in on it, and has its token refused.
+fn trust_a_device(backend: &mut Backend, secrets: &mut Secrets) {
+    let mut ask =
+        |path: &str, body: Value, status: u16| backend.send(post(path).json(&body)).expect("it is up").expect(status).json();
+    let token = text(&ask("/v1/devices/trust", json!({"user_id": "bob", "device": {"id": "phone"}}), 201)["device_token"]);
+    secrets.add("device token", &token);
+    secrets.add_session(&ask("/v1/sessions", json!({"user_id": "bob", "device_token": token}), 201));
+    secrets.add_session(&ask("/v1/sessions", json!({"user_id": "eve", "device_token": token}), 201));
+    ask("/v1/devices/check", json!({"user_id": "eve", "device_token": token}), 200);
 }
 
 /// Rotates, steps up, shares and hands off: each makes a secret that is shown once.

@@ -111,6 +111,26 @@ fn nobody_else_touches_a_users_devices() {
     assert_eq!(devices(&server, "bob").len(), 1);
 }
 
+// S50
+#[test]
+fn a_browser_is_new_at_its_first_login() {
+    let server = server();
+    let account = json!({"email": "ada@example.com", "password": PASSWORD});
+    let user = post("/auth/register").json(&account).send(&server.public).expect(201).json();
+    let user = text(&user["user"], "id").to_owned();
+    let log_in = |known: Option<&str>| {
+        let request = post("/auth/login").json(&account);
+        let request = known.into_iter().fold(request, |request, token| request.cookie("known-device", token));
+        request.send(&server.public).expect(200).cookie("known-device").expect("a cookie").to_owned()
+    };
+    let known = log_in(None);
+    let known = log_in(Some(&known));
+    let _ = log_in(Some(&known));
+    events(&server, &user, "device.new", 1);
+    let _ = log_in(None);
+    events(&server, &user, "device.new", 2);
+}
+
 // S44, S45
 #[test]
 fn a_login_presents_the_device_until_the_password_changes() {

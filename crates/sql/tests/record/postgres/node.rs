@@ -79,6 +79,7 @@ async fn the_cap_holds_over_all_nodes() {
                     cap: Cap { limit: CAP, policy },
                     login: false,
                     device: None,
+                    is_new_browser: false,
                 };
                 node.outcome(START.plus_ms(step), command).await
             })
