@@ -197,10 +197,10 @@ impl RedisStore {
         self.link.read_all(&ask).await?.into_iter().map(as_total).collect()
     }
 
-    async fn tail_behind(&self, read: &[u64], limit: usize) -> Result<Tail, Fault> {
+    async fn tail_behind(&self, places: &[u64], limit: usize) -> Result<Tail, Fault> {
         let mut totals = self.totals().await?;
         let (mut events, mut missed) = (Vec::new(), 0);
-        let place = |home: usize| read.get(home).copied().unwrap_or_default();
+        let place = |home: usize| places.get(home).copied().unwrap_or_default();
         let changed: Vec<usize> = (0..Home::COUNT).filter(|home| totals[*home] != place(*home)).collect();
         for homes in changed.chunks(bounds::HOMES_AT_ONCE) {
             if events.len() >= limit {
@@ -218,7 +218,10 @@ impl RedisStore {
                 let new = usize::try_from(total.saturating_sub(place(*home))).unwrap_or(usize::MAX);
                 missed += new.saturating_sub(lines.len()) as u64;
                 for line in &lines[lines.len().saturating_sub(new)..] {
-                    events.push(unpack(line)?);
+                    match read(line) {
+                        Some(event) => events.push(event),
+                        None => missed += 1,
+                    }
                 }
             }
         }
@@ -253,8 +256,7 @@ impl RedisStore {
                 (first..first + bounds::HOMES_AT_ONCE).map(|home| range(&Key::home_timeline(Home(home as u8)))).collect();
             for lines in self.link.read_all(&ask).await? {
                 for line in strings(lines)? {
-                    let event = unpack(&line)?;
-                    if event.id > id {
+                    if let Some(event) = read(&line).filter(|event| event.id > id) {
                         oldest.insert(event.id, event);
                     }
                 }

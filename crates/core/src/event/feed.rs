@@ -142,7 +142,7 @@ async fn read(
         loop {
             // A store that is away is asked again with the next beat, for the same.
             let Ok(tail) = events.tail(from.clone(), bounds::FEED_PAGE).await else { break };
-            let is_full = tail.events.len() >= bounds::FEED_PAGE && tail.next != from;
+            let is_full = is_full(&tail) && tail.next != from;
             from = tail.next.clone();
             let ids = tail.events.iter().map(|event| event.id).collect();
             for event in with_gap(tail, &clock).into_iter().filter(|event| !told.contains(&event.id)) {
@@ -155,6 +155,11 @@ async fn read(
             }
         }
     }
+}
+
+/// Whether there may be more behind it.
+fn is_full(tail: &Tail) -> bool {
+    tail.events.len() as u64 + tail.missed >= bounds::FEED_PAGE as u64
 }
 
 /// The events of a tail, behind one that says how many are missing.
@@ -226,21 +231,10 @@ impl Follower {
         match &mut self.phase {
             Phase::Behind(from) => {
                 let tail = self.feed.events.tail(from.clone(), bounds::FEED_PAGE).await?;
-                let is_last = tail.events.len() < bounds::FEED_PAGE;
-                let next = tail.next.clone();
-                if is_last {
-                    // From here on nothing escapes; what came in between is read once more from the store.
-                    let news = self.feed.subscribe().await?;
-                    let between = self.feed.events.tail(next, bounds::FEED_PAGE).await?;
-                    let known = tail.events.iter().chain(&between.events).map(|event| event.id).collect();
-                    let fresh: HashSet<_> = tail.events.iter().map(|event| event.id).collect();
-                    self.waiting.extend(with_gap(tail, self.feed.sessions.clock()));
-                    self.waiting.extend(between.events.into_iter().filter(|event| !fresh.contains(&event.id)));
-                    self.phase = Phase::Live { news, known };
-                } else {
-                    self.waiting.extend(with_gap(tail, self.feed.sessions.clock()));
-                    self.phase = Phase::Behind(next);
-                }
+                let (is_last, next) = (!is_full(&tail), tail.next.clone());
+                let mut read = with_gap(tail, self.feed.sessions.clock());
+                self.phase = if is_last { self.go_live(next, &mut read).await? } else { Phase::Behind(next) };
+                self.waiting.extend(read);
                 Ok(true)
             }
             Phase::Live { news, known } => {
@@ -262,6 +256,21 @@ impl Follower {
                     }
                     Err(RecvError::Lagged(_) | RecvError::Closed) => Ok(false),
                 }
+            }
+        }
+    }
+
+    /// From here on nothing escapes; what came in between is read from the store, behind what was `read` already.
+    async fn go_live(&self, mut from: TailFrom, read: &mut Vec<Event>) -> Result<Phase, Fault> {
+        let news = self.feed.subscribe().await?;
+        let mut known: HashSet<EventId> = read.iter().map(|event| event.id).collect();
+        loop {
+            let between = self.feed.events.tail(from, bounds::FEED_PAGE).await?;
+            let is_last = !is_full(&between);
+            from = between.next.clone();
+            read.extend(with_gap(between, self.feed.sessions.clock()).into_iter().filter(|event| known.insert(event.id)));
+            if is_last {
+                return Ok(Phase::Live { news, known });
             }
         }
     }

@@ -45,6 +45,7 @@ pub struct Tail {
     /// Where the next tail begins. Where writers commit out of order it may lie before some of `events`, which are then told again:
     /// nothing is left out, and readers know an event by its id.
     pub next: TailFrom,
-    /// Events that are gone although nobody read them here: a bounded list dropped them.
+    /// Events that are gone although nobody read them here: a bounded list dropped them, or they cannot be read any more. One damaged row
+    /// must not hold up what comes after it; [`super::chain`] finds it.
     pub missed: u64,
 }

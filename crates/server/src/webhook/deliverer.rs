@@ -158,7 +158,7 @@ impl Deliverer {
     /// One page of events; false where it was the last one.
     async fn deliver_page(&mut self, from: TailFrom) -> Result<bool, Ended> {
         let tail = self.events.tail(from.clone(), PAGE).await?;
-        let is_last = tail.events.len() < PAGE || tail.next == from;
+        let is_last = tail.events.len() as u64 + tail.missed < PAGE as u64 || tail.next == from;
         let mut news: Vec<&Event> = tail.events.iter().filter(|event| !self.told.contains(&event.id)).collect();
         let gap = Event::new(EventType::EventsDropped, self.clock.now(), &Origin::system()).counting(tail.missed);
         if tail.missed > 0 {

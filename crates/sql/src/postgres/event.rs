@@ -100,8 +100,9 @@ async fn tail(pool: &PgPool, from: &TailFrom, count: usize) -> Result<Tail, Trou
             next = last;
         }
     }
-    let events = rows.iter().map(event).collect::<Result<_, _>>()?;
-    Ok(Tail { events, next: TailFrom::Place(Place::new([next])), missed: 0 })
+    let events: Vec<Event> = rows.iter().filter_map(|row| event(row).ok()).collect();
+    let missed = (rows.len() - events.len()) as u64;
+    Ok(Tail { events, next: TailFrom::Place(Place::new([next])), missed })
 }
 
 /// The position of an event; where it is gone, before that of the next one by id.

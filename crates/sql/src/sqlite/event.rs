@@ -171,21 +171,24 @@ fn tail(transaction: &Transaction<'_>, from: &TailFrom, count: usize) -> Result<
         TailFrom::Event(id) => behind(transaction, *id)?,
         TailFrom::Place(place) => Some(place.only()),
     };
-    let mut events = Vec::new();
+    let (mut events, mut missed) = (Vec::new(), 0);
     if let Some(after) = &mut position {
         let mut statement =
             transaction.prepare_cached(&format!("{COLUMNS} WHERE e.position > ?1 ORDER BY e.position LIMIT ?2"))?;
         let mut rows = statement.query(params![int(*after), limit(count)])?;
         while let Some(row) = rows.next()? {
-            events.push(event(row)?);
             *after = number(row, 12)?;
+            match event(row) {
+                Ok(event) => events.push(event),
+                Err(_) => missed += 1,
+            }
         }
     }
     let next = match position {
         Some(position) => position,
         None => load::counters(transaction)?.last_event,
     };
-    Ok(Tail { events, next: TailFrom::Place(Place::new([next])), missed: 0 })
+    Ok(Tail { events, next: TailFrom::Place(Place::new([next])), missed })
 }
 
 /// The position of an event; where it is gone, before that of the next one by id.

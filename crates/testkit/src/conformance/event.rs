@@ -4,7 +4,7 @@ use super::scene::{MINUTE, Scene};
 use std::collections::BTreeSet;
 use vestibule_core::{
     bounds::PAGE_LIMIT,
-    event::{Event, EventQuery, EventType, Origin, TailFrom},
+    event::{DeliveryDocument, Event, EventQuery, EventType, Origin, TailFrom},
     id::EventId,
     user::Context,
 };
@@ -206,4 +206,19 @@ pub async fn a_tail_begins_behind_an_event(scene: Scene) {
         read_on(&scene, &mut gone, 1_000).await.starts_with(&[timeline[2].id]),
         "an event that is gone stands for its time"
     );
+}
+
+/// Each version follows the one before it; of two who write the same one, one is told that it was not stored.
+pub async fn how_far_a_delivery_is_changes_version_by_version(scene: Scene) {
+    let document = |version, content: u8| DeliveryDocument { version, bytes: vec![content; 2_000] };
+    let replace = async |name, version, content| {
+        scene.deliveries.replace_delivery(name, document(version, content)).await.expect("an answer")
+    };
+    assert_eq!(scene.deliveries.delivery("audit").await, Ok(None));
+    assert!(!replace("audit", 2, 0).await, "nothing is stored that it could follow");
+    assert!(replace("audit", 1, 1).await && !replace("audit", 1, 2).await);
+    assert!(replace("audit", 2, 2).await && !replace("audit", 4, 3).await && !replace("audit", 2, 3).await);
+    assert!(replace("other", 1, 9).await, "a name of its own");
+    assert_eq!(scene.deliveries.delivery("audit").await, Ok(Some(document(2, 2))));
+    assert_eq!(scene.deliveries.delivery("other").await, Ok(Some(document(1, 9))));
 }

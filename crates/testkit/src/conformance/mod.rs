@@ -33,7 +33,7 @@ use vestibule_core::{
     bus::Bus,
     deployment::DeploymentStore,
     device::DeviceStore,
-    event::EventStore,
+    event::{DeliveryStore, EventStore},
     key::KeyStore,
     session::SessionStore,
     token::{TokenStore, signing::SigningKeyStore},
@@ -51,6 +51,8 @@ pub struct Harness {
     pub devices: Arc<dyn DeviceStore>,
     /// Their events.
     pub events: Arc<dyn EventStore>,
+    /// How far deliveries of events have come.
+    pub deliveries: Arc<dyn DeliveryStore>,
     /// Management keys.
     pub keys: Arc<dyn KeyStore>,
     /// The deployment.
@@ -71,6 +73,7 @@ impl Harness {
             + TokenStore
             + DeviceStore
             + EventStore
+            + DeliveryStore
             + KeyStore
             + DeploymentStore
             + SigningKeyStore
@@ -83,7 +86,7 @@ impl Harness {
     pub fn joined<S, R>(sessions: Arc<S>, record: Arc<R>) -> Self
     where
         S: SessionStore + AliasStore + TokenStore + DeviceStore + 'static,
-        R: EventStore + KeyStore + DeploymentStore + SigningKeyStore + 'static,
+        R: EventStore + DeliveryStore + KeyStore + DeploymentStore + SigningKeyStore + 'static,
     {
         Self {
             aliases: sessions.clone(),
@@ -93,6 +96,7 @@ impl Harness {
             events: record.clone(),
             keys: record.clone(),
             deployment: record.clone(),
+            deliveries: record.clone(),
             signing_keys: record,
             bus: None,
             guards: Vec::new(),
@@ -243,6 +247,7 @@ macro_rules! session_conformance {
                 an_event_tells_where_its_command_came_from,
                 a_tail_leaves_nothing_out,
                 a_tail_begins_behind_an_event,
+                how_far_a_delivery_is_changes_version_by_version,
             }
             alias {
                 an_alias_leads_to_its_user_until_it_expires,

@@ -1,6 +1,7 @@
 //! Secrets that were handed out, looked for wherever the server writes.
 
 use super::client::{Backend, known, text};
+use crate::event::Listener;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -68,6 +69,23 @@ fn assert_absent(server: &Server, secrets: &Secrets) {
         for (what, needle) in secrets.needles() {
             assert!(!holds(&bytes, &needle), "a {what} stands in {name}");
         }
+    }
+}
+
+/// What is told of events, in an export and to whoever follows them from the first one on.
+fn assert_untold(server: &Server, secrets: &Secrets) {
+    let export = server.command().args(["events", "export"]).output().expect("it runs").stdout;
+    assert!(export.len() > 1_000, "there is something to search");
+    let first =
+        String::from_utf8_lossy(&export).lines().last().map(|line| serde_json::from_str::<Value>(line).expect("an event"));
+    let first = text(&first.expect("events")["id"]);
+    let mut listener = Listener::open(server, "", Some(&first));
+    let mut told = export.clone();
+    for _ in 1..String::from_utf8_lossy(&export).lines().count() {
+        told.extend(listener.next().expect("an event").to_string().into_bytes());
+    }
+    for (what, needle) in secrets.needles() {
+        assert!(!holds(&told, &needle), "a {what} is told");
     }
 }
 
@@ -171,6 +189,7 @@ fn no_secret_is_found_in_the_record_or_the_logs() {
     // The search finds what is there: an id's own part, which is no secret.
     let serial = &URL_SAFE_NO_PAD.decode(&ids[0]["ses_".len()..]).expect("an id")[12..24];
     assert!(files(&server).iter().any(|(name, bytes)| name.starts_with("vestibule.db") && holds(bytes, serial)));
+    assert_untold(&server, &secrets);
     assert!(server.terminate().success());
     assert_absent(&server, &secrets);
     server.restart();

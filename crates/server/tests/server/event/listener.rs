@@ -9,13 +9,13 @@ use std::{
 use vestibule_testkit::{bounds::ANSWER, process::Server};
 
 /// Hears a stream of events.
-pub(super) struct Listener {
+pub(crate) struct Listener {
     lines: BufReader<TcpStream>,
 }
 
 impl Listener {
     /// Opens `/v1/events/stream` with a query, behind an event if one is named.
-    pub(super) fn open(server: &Server, query: &str, after: Option<&str>) -> Self {
+    pub(crate) fn open(server: &Server, query: &str, after: Option<&str>) -> Self {
         let host = server.management.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host).expect("a connection");
         stream.set_read_timeout(Some(ANSWER)).expect("a timeout");
@@ -40,7 +40,7 @@ impl Listener {
     }
 
     /// The next event, which its `id` line names; `None` where the stream has ended.
-    pub(super) fn next(&mut self) -> Option<Value> {
+    pub(crate) fn next(&mut self) -> Option<Value> {
         let mut id = None;
         loop {
             let line = self.line()?;

@@ -1,4 +1,4 @@
-//! Events from outside: as they happen.
+//! Events from outside: as they happen, whether they are all there, and posted to others.
 
 mod listener;
 mod receiver;
@@ -6,7 +6,7 @@ mod stream;
 mod verify;
 mod webhook;
 
-use listener::Listener;
+pub(crate) use listener::Listener;
 use serde_json::{Value, json};
 use vestibule_testkit::process::{Response, Server, ServerOptions, delete, post};
 

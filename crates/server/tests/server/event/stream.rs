@@ -104,6 +104,26 @@ fn the_end_of_a_session_is_heard_on_every_node() {
     drop(listener);
 }
 
+/// What somebody broke is a gap and not the end.
+#[test]
+fn a_damaged_event_holds_up_no_stream() {
+    let redis = Redis::start();
+    let server = Server::start(ServerOptions::default().env("REDIS_URL", &redis.url()));
+    let mut listener = Listener::open(&server, "", None);
+    let session = login(&server, "ada");
+    assert_eq!(listener.heard(1), pairs(&[("session.created", "ada")]));
+    let timelines = redis.command("KEYS vs:{*}:events");
+    let key = timelines.split_whitespace().find(|word| word.starts_with("vs:")).expect("a timeline").to_owned();
+    // As the script does, but with what is no event.
+    assert!(redis.command(&format!("RPUSH {key} nonsense")).contains('2'));
+    assert!(redis.command(&format!("HINCRBY {} events 1", key.replace(":events", ":figures"))).contains('2'));
+    let ended = delete(&format!("/v1/sessions/{session}")).bearer(&server.key).send(&server.management);
+    assert_eq!(ended.status, 204);
+    let mut kinds: Vec<_> = listener.heard(2).into_iter().map(|(kind, _)| kind).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["events.dropped", "session.ended"]);
+}
+
 #[test]
 fn streams_hold_up_no_stop() {
     let mut server = Server::start(ServerOptions::default());

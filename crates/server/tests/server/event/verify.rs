@@ -63,6 +63,7 @@ fn a_row_that_is_altered_or_deleted_in_the_file_is_found() {
         (format!("UPDATE events SET reason = 'logout' WHERE {INNER}"), "event_altered"),
         (format!("UPDATE events SET actor = NULL WHERE {LAST}"), "event_altered"),
         ("UPDATE events SET user = (SELECT max(user) FROM events) WHERE position = 1".to_owned(), "event_altered"),
+        (format!("UPDATE events SET kind = 'nonsense' WHERE {INNER}"), "event_altered"),
         (format!("DELETE FROM events WHERE {INNER}"), "events_missing"),
         (format!("DELETE FROM events WHERE {LAST}"), "events_missing"),
         // Whoever knows the figures and lowers them all the same does not know the secret.
