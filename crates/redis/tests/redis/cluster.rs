@@ -2,7 +2,7 @@
 
 use super::{
     load::Load,
-    support::{DEADLINE, LONG},
+    support::{DEADLINE, LONG, wait_for_replicas},
 };
 use std::{
     collections::BTreeMap,
@@ -124,12 +124,7 @@ async fn a_node_that_dies_is_replaced() {
     let key = format!("vs:{{{}}}:u:x", load.live.id().tag().home().index());
     let master = block_in_place(|| {
         let master = cluster.master_of(&key);
-        let replicated = || {
-            let info = master.command("INFO replication");
-            let figure = |name: &str| info.split(name).nth(1)?.split(|c: char| !c.is_ascii_digit()).next().map(str::to_owned);
-            (figure(",offset=")? == figure("master_repl_offset:")?).then_some(())
-        };
-        wait_for(DEADLINE, replicated).expect("the replica has all of it");
+        wait_for_replicas(master);
         master
     });
     load.begin();

@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use vestibule_core::{
     deployment::{DeploymentRecord, DeploymentStore},
     session::command::{ExpireUser, Selection, Touch},
+    token::command::Target,
     user::Context,
 };
 use vestibule_redis::{RedisOptions, RedisStore};
 use vestibule_testkit::{
-    conformance::{Harness, Scene},
+    conformance::{Harness, Person, Scene},
     process::{Redis, wait_for},
 };
 
@@ -70,6 +71,29 @@ async fn a_change_is_one_script_where_the_user_was_seen_and_a_read_more_where_no
     counted(&server, &[("evalsha", 1), ("getrange", 1), ("set", 1)]);
 }
 
+/// S61: a refresh by whoever made the user's last change is one trip and one script, and writes the user alone.
+#[tokio::test]
+async fn a_refresh_is_one_script() {
+    let server = Redis::start();
+    let store = store_on(&server);
+    store.warm_up().await.expect("the server is there");
+    let scene = Scene::new(Harness::of(store));
+    let ada = scene.person();
+    let session = scene.login(&ada).await;
+    let mut family = scene.issued(&ada, Some(&session)).await;
+    for _ in 0..3 {
+        scene.advance(1_000);
+        reset(&server);
+        family = scene.refreshed(&ada, &family).await;
+        counted(&server, &[("evalsha", 1), ("getrange", 1), ("set", 1)]);
+    }
+    reset(&server);
+    assert_eq!(scene.revoke(&ada, Target::Family(family.serial)).await, 1);
+    let denied = [("zadd", 1), ("zremrangebyscore", 1), ("zrange", 1)];
+    let told = [("rpush", 2), ("ltrim", 2), ("pexpire", 3)];
+    counted(&server, &[&[("evalsha", 1), ("getrange", 1), ("set", 1)][..], &denied, &told].concat());
+}
+
 /// However many there are: the user's head is read, and one script ends all of them without a look at more than the newest.
 #[tokio::test]
 async fn the_end_of_very_many_is_as_short_as_that_of_a_few() {
@@ -96,7 +120,10 @@ async fn every_key_but_the_named_ones_has_a_ttl() {
     let ada = scene.person();
     scene.logins(&ada, 3).await;
     scene.end(&ada, Selection::All { except: Vec::new() }).await;
-    scene.login(&scene.person()).await;
+    let session = scene.login(&scene.person()).await;
+    let bob = Person { tag: session.id().tag(), ..scene.person() };
+    let family = scene.issued(&bob, Some(&session)).await;
+    assert_eq!(scene.revoke(&bob, Target::Family(family.serial)).await, 1);
     let keys = server.command("KEYS *");
     let keys: Vec<_> = keys.lines().filter(|line| line.starts_with("vs:")).collect();
     assert!(keys.len() >= 8, "{keys:?}");

@@ -15,3 +15,4 @@ mod monitor;
 mod sentinel;
 mod state;
 mod support;
+mod token;

@@ -2,7 +2,7 @@
 
 use super::{
     load::Load,
-    support::{DEADLINE, LONG},
+    support::{DEADLINE, LONG, wait_for_replicas},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::task::block_in_place;
@@ -16,7 +16,7 @@ use vestibule_core::{
 use vestibule_redis::{LimitTime, RedisAddress, RedisNode, RedisOptions, RedisStore};
 use vestibule_testkit::{
     conformance::{Harness, LimitScene, Scene},
-    process::{MASTER, Sentinels, free_port, wait_for},
+    process::{MASTER, Sentinels, free_port},
 };
 
 /// An announced master takes commands within this time.
@@ -54,12 +54,7 @@ async fn through(move_master: impl Fn(&Sentinels)) {
     let store = store(address(&set.ports(), MASTER, 0), Duration::from_millis(250));
     let mut load = Load::prepare(Scene::new(Harness::of(store))).await;
     let old = set.master();
-    let replicated = || {
-        let info = old.command("INFO replication");
-        let figure = |name: &str| info.split(name).nth(1)?.split(|c: char| !c.is_ascii_digit()).next().map(str::to_owned);
-        (figure(",offset=")? == figure("master_repl_offset:")?).then_some(())
-    };
-    block_in_place(|| wait_for(DEADLINE, replicated)).expect("the replica has all of it");
+    block_in_place(|| wait_for_replicas(old));
     load.begin();
     block_in_place(|| move_master(&set));
     block_in_place(|| set.successor_of(old.port()));

@@ -10,6 +10,7 @@ use vestibule_core::{
         CapPolicy, EndReason, PackedSession,
         command::{Cap, Selection, SetData, ShareOutcome, ShareSession},
     },
+    token::{Denial, Denied, command::Target},
     user::command::{DeleteUser, DisableUser},
 };
 
@@ -135,4 +136,28 @@ pub async fn the_end_of_a_user_is_that_of_the_sessions(scene: Scene) {
     let (disabled, deleted) = (next_end(&mut news).await, next_end(&mut news).await);
     assert_eq!((disabled.which, disabled.reason), (these([&of_ada]), Some(EndReason::UserDisabled)));
     assert_eq!((deleted.which, deleted.reason), (these([&of_bob]), Some(EndReason::UserDeleted)));
+}
+
+/// What must not be believed any more, in the step that decides it; whoever hears of it finds it in the store.
+// S56
+pub async fn a_denial_is_told(scene: Scene) {
+    let (ada, mut news) = (scene.person(), listen(&scene));
+    let session = scene.login(&ada).await;
+    let (bound, free) = (scene.issued(&ada, Some(&session)).await, scene.issued(&ada, None).await);
+    for (family, revoked) in
+        [(&free, scene.revoke(&ada, Target::Family(free.serial)).await), (&bound, scene.end_one(&session).await)]
+    {
+        assert_eq!(revoked, 1);
+        let denial = Denial { tag: ada.tag, what: Denied::Family(family.serial), until: family.deny_until() };
+        assert_eq!(next_denials(&mut news).await, [denial]);
+        assert!(scene.is_denied(&ada, denial.what).await);
+    }
+}
+
+async fn next_denials(news: &mut Subscription) -> Vec<Denial> {
+    loop {
+        if let News::Signal(Signal::TokensDenied(denials)) = news.next().await.expect("the bus lives") {
+            return denials.to_vec();
+        }
+    }
 }

@@ -21,7 +21,9 @@ pub mod session_rotate;
 pub mod session_share;
 pub mod session_touch;
 pub mod signing_key;
-pub mod token;
+pub mod token_end;
+pub mod token_refresh;
+mod token_scene;
 pub mod user;
 
 pub use limit::LimitScene;
@@ -215,7 +217,7 @@ macro_rules! session_conformance {
                 deleting_erases_history_and_figures,
                 deleting_a_stranger_does_nothing,
             }
-            token {
+            token_refresh {
                 a_family_begins_as_it_was_given,
                 a_user_has_tokens_without_a_session,
                 only_logins_have_tokens,
@@ -229,6 +231,8 @@ macro_rules! session_conformance {
                 whoever_else_asks_does_no_harm,
                 a_token_from_ahead_is_from_a_lost_write,
                 a_refresh_is_a_use_of_the_session,
+            }
+            token_end {
                 a_family_ends_with_its_session,
                 a_family_expires_with_its_session,
                 tokens_are_revoked_by_their_name,
@@ -301,6 +305,7 @@ macro_rules! bus_conformance {
                 ends_at_once_are_told_at_once,
                 many_ends_are_all,
                 the_end_of_a_user_is_that_of_the_sessions,
+                a_denial_is_told,
             }
         }
     };
@@ -382,7 +387,8 @@ mod tests {
             include_str!("session_share.rs"),
             include_str!("session_touch.rs"),
             include_str!("signing_key.rs"),
-            include_str!("token.rs"),
+            include_str!("token_end.rs"),
+            include_str!("token_refresh.rs"),
             include_str!("user.rs"),
         ];
         let cases = sources.iter().flat_map(|source| source.split("\npub async fn ").skip(1));
