@@ -366,6 +366,10 @@ mod tests {
             self.local.subscribe()
         }
 
+        fn nodes(&self) -> usize {
+            1
+        }
+
         fn silence(&self) -> Duration {
             self.cut_at.lock().map_or(Duration::ZERO, |at| at.elapsed())
         }

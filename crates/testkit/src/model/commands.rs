@@ -23,6 +23,7 @@ impl Model {
         let expired = user.expire(now);
         user.handoffs.retain(|handoff| now < handoff.expires_at.plus_ms(AFTERLIFE_MS));
         user.devices.expire(now);
+        user.expire_tokens(now);
         user.known |= !expired.is_empty();
         let created_before = user.created;
         let ended_before = user.sessions.iter().filter(|session| session.ended.is_some()).count();
@@ -41,6 +42,9 @@ impl Model {
                 DisableOutcome { revoked: user.disable(now) }.into()
             }
             Command::EnableUser(_) => EnableOutcome { was_disabled: user.enable() }.into(),
+            Command::IssueFamily(command) => user.issue(*command).into(),
+            Command::Refresh(command) => user.refresh(*command, now).into(),
+            Command::RevokeTokens(command) => user.revoke(*command, now).into(),
             Command::TrustDevice(command) => user.trust(*command, now).into(),
             Command::CheckDevice(command) => user.check_device(&command, now).into(),
             Command::RenameDevice(command) => user.rename_device(*command, now).into(),
@@ -48,6 +52,7 @@ impl Model {
             Command::DeleteUser(_) => return Some(self.delete(tag, now, &expired).into()),
             _ => return None,
         };
+        user.orphan(now);
         let ended_after = user.sessions.iter().filter(|session| session.ended.is_some()).count();
         self.totals.created_total += user.created - created_before;
         self.count_ends(&expired, ended_after - ended_before);
@@ -63,11 +68,13 @@ impl Model {
     fn delete(&mut self, tag: UserTag, now: Timestamp, expired: &[(SessionId, EndReason)]) -> DeleteOutcome {
         let user = self.users.entry(tag).or_default();
         let revoked = user.end_all(&[], now, EndReason::UserDeleted);
+        user.tokens.raise_epoch(now);
         if user.known {
             user.told.push((EventType::AdminUserDeleted, None, None, Some(revoked)));
         }
         let (known, told) = (user.known, std::mem::take(&mut user.told));
-        *user = ModelUser { known, told, ..ModelUser::default() };
+        let tokens = std::mem::take(&mut user.tokens).of_deleted();
+        *user = ModelUser { known, told, tokens, ..ModelUser::default() };
         self.count_ends(expired, usize::try_from(revoked).expect("few sessions"));
         DeleteOutcome { revoked, had_account: false }
     }
@@ -333,6 +340,7 @@ impl ModelUser {
         self.known = true;
         self.disabled = true;
         let revoked = self.end_all(&[], now, EndReason::UserDisabled);
+        self.tokens.raise_epoch(now);
         self.end_trusts(now, TrustEnd::UserDisabled, |_| true);
         self.told.push((EventType::UserDisabled, None, None, Some(revoked)));
         revoked

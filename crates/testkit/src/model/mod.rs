@@ -6,6 +6,7 @@
 
 mod commands;
 mod device;
+mod token;
 mod users;
 mod walk;
 

@@ -1,6 +1,7 @@
 //! What the model knows, and what can be read from it.
 
 use super::device::ModelDevices;
+use super::token::Tokens;
 use std::collections::BTreeMap;
 use vestibule_core::{
     bounds::{ACTIVITY_TRAIL, PAGE_DEFAULT},
@@ -30,6 +31,7 @@ pub(crate) struct ModelUser {
     pub(crate) created: u64,
     pub(crate) last_login_at: Option<Timestamp>,
     pub(crate) handoffs: Vec<Handoff>,
+    pub(crate) tokens: Tokens,
     pub(crate) devices: ModelDevices,
     /// Events of the last command.
     pub(crate) told: Vec<Told>,

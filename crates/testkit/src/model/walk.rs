@@ -1,5 +1,7 @@
 //! Random commands against a store and the model.
 
+mod token;
+
 use super::{Model, users::Told};
 use crate::{
     bounds::WALK_COMMANDS,
@@ -20,6 +22,7 @@ use vestibule_core::{
         },
     },
     time::Timestamp,
+    token::command::{IssueOutcome, RefreshOutcome},
     user::{
         Context,
         command::{Command, DeleteUser, DisableUser, EnableUser, Outcome},
@@ -127,13 +130,15 @@ struct Known {
     codes: Vec<TokenDigest>,
     /// Devices that were trusted once, with the digests of their tokens.
     devices: Vec<(DeviceId, TokenDigest)>,
+    /// Serials of token families.
+    families: Vec<[u8; 12]>,
 }
 
 impl Known {
     fn new(dice: &mut Dice, number: usize) -> Self {
         let id = UserId::new(format!("user-{number}")).expect("a valid id");
         let person = Person { tag: UserTag::from_bytes(dice.bytes()), id };
-        Self { person, sessions: Vec::new(), digests: Vec::new(), codes: Vec::new(), devices: Vec::new() }
+        Self { person, sessions: Vec::new(), digests: Vec::new(), codes: Vec::new(), devices: Vec::new(), families: Vec::new() }
     }
 
     fn remember(&mut self, id: SessionId, digest: TokenDigest) {
@@ -297,6 +302,9 @@ impl Walker {
     fn command(&mut self, who: usize) -> Command {
         let tag = self.people[who].person.tag;
         let id = self.some_session(who);
+        if self.dice.one_in(5) {
+            return self.token_command(who, id);
+        }
         match self.dice.below(120) {
             0..25 => {
                 let (session, cap) = (self.session(who), self.cap());
@@ -429,6 +437,10 @@ impl Walker {
             Outcome::RotateSession(Rotate::Rotated(session)) => Rotate::Rotated(alike(session)).into(),
             Outcome::RotateSession(Rotate::Repeated(session)) => Rotate::Repeated(alike(session)).into(),
             Outcome::RotateSession(Rotate::Conflict(session)) => Rotate::Conflict(alike(session)).into(),
+            Outcome::IssueFamily(IssueOutcome::Issued(granted)) => IssueOutcome::Issued(self.granted_alike(*granted)).into(),
+            Outcome::Refresh(RefreshOutcome::Refreshed(granted)) => {
+                RefreshOutcome::Refreshed(self.granted_alike(*granted)).into()
+            }
             other => other,
         }
     }
@@ -504,6 +516,7 @@ impl Walker {
             expected.truncate(KEPT);
             self.same("the history", &answer, &expected);
         }
+        self.compare_denials().await;
         self.same("the figures", &sessions.stats().await, &Ok(self.model.stats()));
         self.same("the users", &self.walked().await, &self.model.users());
         let mut due = sessions.due(now, PAGE_LIMIT).await.expect("due answers");
@@ -528,7 +541,7 @@ impl Walker {
 
 /// Sends a command to the method of its name.
 async fn send(stores: &Harness, cx: Context, command: Command) -> Result<Outcome, Fault> {
-    let Harness { sessions: store, devices, .. } = stores;
+    let Harness { sessions: store, devices, tokens, .. } = stores;
     Ok(match command {
         Command::CreateSession(command) => store.create(cx, *command).await?.into(),
         Command::ShareSession(command) => store.share(cx, *command).await?.into(),
@@ -542,6 +555,9 @@ async fn send(stores: &Harness, cx: Context, command: Command) -> Result<Outcome
         Command::DisableUser(command) => store.disable_user(cx, *command).await?.into(),
         Command::EnableUser(command) => store.enable_user(cx, *command).await?.into(),
         Command::DeleteUser(command) => store.delete_user(cx, *command).await?.into(),
+        Command::IssueFamily(command) => tokens.issue(cx, *command).await?.into(),
+        Command::Refresh(command) => tokens.refresh(cx, *command).await?.into(),
+        Command::RevokeTokens(command) => tokens.revoke(cx, *command).await?.into(),
         Command::TrustDevice(command) => devices.trust(cx, *command).await?.into(),
         Command::CheckDevice(command) => devices.check(cx, *command).await?.into(),
         Command::RenameDevice(command) => devices.rename(cx, *command).await?.into(),
