@@ -366,8 +366,12 @@ mod tests {
             self.local.subscribe()
         }
 
+        fn attach(&self, listener: Weak<dyn Listener>) {
+            self.local.attach(listener);
+        }
+
         fn nodes(&self) -> usize {
-            1
+            self.local.nodes()
         }
 
         fn silence(&self) -> Duration {

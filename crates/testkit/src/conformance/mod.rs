@@ -222,7 +222,6 @@ macro_rules! session_conformance {
                 a_user_has_tokens_without_a_session,
                 only_logins_have_tokens,
                 a_refresh_replaces_the_token,
-                a_client_revokes_its_own_families_only,
                 the_first_use_of_the_successor_closes_the_grace,
                 reuse_ends_the_family_and_no_other,
                 parallel_refreshes_are_given_one_successor,
@@ -233,6 +232,7 @@ macro_rules! session_conformance {
                 a_refresh_is_a_use_of_the_session,
             }
             token_end {
+                a_client_revokes_its_own_families_only,
                 a_family_ends_with_its_session,
                 a_family_expires_with_its_session,
                 tokens_are_revoked_by_their_name,

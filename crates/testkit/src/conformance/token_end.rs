@@ -229,3 +229,20 @@ pub async fn the_end_of_very_many_sessions_ends_families_too(scene: Scene) {
     assert!(scene.is_denied(&ada, Denied::Family(bound.serial)).await);
     assert!(scene.is_refreshed(&ada, &free).await);
 }
+
+/// S73: a client revokes what it was given, and what nobody in particular was given.
+pub async fn a_client_revokes_its_own_families_only(scene: Scene) {
+    let ada = scene.person();
+    let own = scene.issued(&ada, None).await;
+    let anybodys = scene.granted(&ada, Family { client_id: None, ..scene.family(None) }).await.family;
+    let by = async |client: &str, family: &Family| {
+        let target = Target::FamilyOf { serial: family.serial, client_id: client.into() };
+        let command = RevokeTokens { tag: ada.tag, target, reason: "client".into() };
+        scene.tokens.revoke(scene.cx(), command).await.expect("revoke answers")
+    };
+    assert_eq!(by("other", &own).await, RevokeOutcome::OtherClient);
+    assert!(scene.is_refreshed(&ada, &own).await);
+    assert_eq!(by("other", &anybodys).await, RevokeOutcome::Revoked(1));
+    assert_eq!(by("app", &own).await, RevokeOutcome::Revoked(1));
+    assert_eq!(by("other", &own).await, RevokeOutcome::Revoked(0), "of what has ended nothing is told");
+}

@@ -212,6 +212,13 @@ impl ModelUser {
                 tokens.deny(Denied::Token(serial), expires_at.map_or(last, |at| at.min(last)), now).into()
             }
             Target::Family(serial) => tokens.end(FamilyEnd::Revoked, now, |family| family.serial == serial),
+            Target::FamilyOf { serial, client_id } => {
+                let live = tokens.live(&serial).and_then(|known| known.family.client_id.clone());
+                if live.is_some_and(|has| has != client_id) {
+                    return RevokeOutcome::OtherClient;
+                }
+                tokens.end(FamilyEnd::Revoked, now, |family| family.serial == serial)
+            }
             Target::Session(id) => {
                 about = Some(id);
                 tokens.end(FamilyEnd::Revoked, now, |family| family.session == about)
@@ -221,6 +228,6 @@ impl ModelUser {
         if revoked > 0 {
             self.told.push((EventType::TokenRevoked, about, Some(command.reason.into()), Some(revoked)));
         }
-        RevokeOutcome { revoked }
+        RevokeOutcome::Revoked(revoked)
     }
 }

@@ -67,7 +67,8 @@ impl Walker {
         let expires_at = self.dice.one_in(2).then(|| self.scene.now().plus_ms(301_000));
         let target = match self.dice.below(8) {
             0..2 => Target::Token { serial: self.dice.bytes(), expires_at },
-            2..5 => Target::Family(serial),
+            2..4 => Target::Family(serial),
+            4 => Target::FamilyOf { serial, client_id: self.dice.pick(&["app".into(), "other".into()]) },
             5..7 => Target::Session(id),
             _ => Target::User,
         };
