@@ -209,7 +209,7 @@ async fn until_written(scene: &Scene) {
 async fn a_storm_of_refreshes_outlives_the_death_of_a_master() {
     let set = block_in_place(Sentinels::start);
     let store = impatient(sentinel::address(&set.ports(), MASTER, 0));
-    let storm = Storm::begin(store, || wait_for_replicas(&set.master())).await;
+    let storm = Storm::begin(store, || wait_for_replicas(set.master())).await;
     block_in_place(|| {
         let old = set.master();
         old.kill();
