@@ -17,6 +17,7 @@ pub mod json;
 pub mod origin;
 pub mod problem;
 pub mod proxy;
+pub mod rate_limit;
 pub mod request_id;
 pub mod requirements;
 pub mod return_to;

@@ -13,9 +13,11 @@
 //! Deliberately absent: clocks (the store's server keeps the time), HTTP, and configuration files.
 
 mod address;
+mod answer;
 pub mod bounds;
 mod decide;
 mod denied;
+mod fallback;
 mod key;
 mod penalty;
 mod port;
@@ -25,6 +27,7 @@ mod service;
 mod tally;
 
 pub use address::{AddressPrefixes, Addresses};
+pub use answer::{Checked, Outcome, Said, Taken};
 pub use decide::{Decision, Demand, Standing, Usage, Verdict, decide, give_back, look};
 pub use denied::TopKey;
 pub use key::{KeyError, LimitKey};
@@ -32,5 +35,5 @@ pub use penalty::{Penalty, Strikes};
 pub use port::{LimitStore, Matched, Refund, ResetPattern};
 pub use rule::{Algorithm, Counted, Level, OnStoreFailure, Rate, Rule, RuleError, RuleOptions, StoredRule};
 pub use rules::{Ruled, Rules};
-pub use service::{Ask, AskError, Checked, Limiter, LimiterParts, Outcome, Requester, Said, Taken};
+pub use service::{Ask, AskError, Limiter, LimiterParts, Requester};
 pub use tally::Tally;

@@ -1,10 +1,11 @@
 //! [`Limiter`]: what applications and the server call.
 
 use super::{
-    Addresses, Decision, Demand, KeyError, Level, LimitKey, LimitStore, Matched, OnStoreFailure, Refund, ResetPattern, Rule,
-    Standing, TopKey, Verdict, bounds,
+    Addresses, Decision, Demand, KeyError, Level, LimitKey, LimitStore, Matched, ResetPattern, Rule, Standing, TopKey, Verdict,
+    answer::{Checked, Said, Taken, denial, outcome_of, said, taken},
+    bounds,
     denied::DeniedKeys,
-    rules::{Ruled, Rules},
+    rules::{Figures, Ruled, Rules},
 };
 use crate::{
     bus::{Bus, LimitReset, News, Signal},
@@ -30,7 +31,7 @@ use std::{
 pub struct LimiterParts {
     /// Where counts are kept.
     pub store: Arc<dyn LimitStore>,
-    /// Counts in this process, for rules with [`OnStoreFailure::Local`] while the store is away.
+    /// Counts in this process, for rules with [`super::OnStoreFailure::Local`] while the store is away.
     pub fallback: Arc<dyn LimitStore>,
     /// Where resets are told and heard.
     pub bus: Arc<dyn Bus>,
@@ -67,7 +68,11 @@ impl Ask {
         &self.key
     }
 
-    fn demand(&self) -> Demand {
+    pub(super) fn figures(&self) -> &Figures {
+        self.ruled.figures()
+    }
+
+    pub(super) fn demand(&self) -> Demand {
         Demand { rule: self.rule().clone(), key: self.key.clone(), cost: self.cost }
     }
 }
@@ -95,97 +100,19 @@ pub enum AskError {
     UserPattern,
 }
 
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Everything was allowed and taken.
-    Allowed,
-    /// Too much was used; nothing was taken.
-    Denied {
-        /// Milliseconds until it may be asked again.
-        retry_after_ms: u64,
-    },
-    /// As denied, but whoever solves a puzzle need not wait.
-    Challenge {
-        /// Milliseconds until it may be asked again without.
-        retry_after_ms: u64,
-        /// Strikes of the worst key: how hard the puzzle should be.
-        strikes: u64,
-    },
-    /// It costs more than a rule ever allows.
-    Unsatisfiable,
-    /// The store cannot say, and a rule wants no guess.
-    StoreUnavailable,
-}
-
-impl Outcome {
-    /// The stable word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Allowed => "allowed",
-            Self::Denied { .. } => "denied",
-            Self::Challenge { .. } => "challenge",
-            Self::Unsatisfiable => "unsatisfiable",
-            Self::StoreUnavailable => "store_unavailable",
-        }
-    }
-
-    /// Whether the request may go on.
-    #[must_use]
-    pub const fn allowed(self) -> bool {
-        matches!(self, Self::Allowed)
-    }
-}
-
-/// What one rule says.
-#[derive(Debug, Clone)]
-pub struct Said {
-    /// What was asked.
-    pub ask: Ask,
-    /// Whether this rule lets the request go on.
-    pub allowed: bool,
-    /// Where the key stands; `None` where that is not known: the store failed, or another key is known to be denied.
-    pub verdict: Option<Verdict>,
-    /// By which policy it was answered, where the store failed.
-    pub policy: Option<OnStoreFailure>,
-}
-
-/// The answer to a check.
-#[derive(Debug)]
-pub struct Checked {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// What each rule says, in order.
-    pub said: Vec<Said>,
-    /// What was taken, to be given back where the request does not count after all.
-    pub taken: Taken,
-}
-
-/// What a check took.
-#[derive(Debug, Default)]
-#[must_use = "what is not given back stays taken"]
-pub struct Taken {
-    refunds: Vec<Refund>,
-    /// By this process alone.
-    locally: bool,
-    /// Whether somebody else may have been denied for it.
-    is_felt: bool,
-}
-
 /// Decides how often something may happen.
 ///
 /// Round trips: one for a check, however many rules; none where one of the keys is known to be denied. That is known from the store's
 /// own word, until the time it told, and forgotten at a reset and at every doubt of the bus.
 pub struct Limiter {
     store: Arc<dyn LimitStore>,
-    fallback: Arc<dyn LimitStore>,
-    bus: Arc<dyn Bus>,
+    pub(super) fallback: Arc<dyn LimitStore>,
+    pub(super) bus: Arc<dyn Bus>,
     deployment: Deployment,
     rules: RwLock<Arc<Rules>>,
     addresses: Addresses,
     observer: Observer,
-    clock: Clock,
+    pub(super) clock: Clock,
     denied: DeniedKeys,
     store_failed: AtomicBool,
 }
@@ -285,7 +212,7 @@ impl Limiter {
         self.note_store(&decided);
         Ok(match decided {
             Ok(decision) => self.decided(asks, demands, decision, false),
-            Err(fault) => self.without_store(asks, demands, &fault).await,
+            Err(_) => self.without_store(asks).await,
         })
     }
 
@@ -311,7 +238,7 @@ impl Limiter {
         let end = Instant::now() + longest;
         loop {
             let checked = self.check(asks.clone()).await?;
-            let Outcome::Denied { retry_after_ms } = checked.outcome else { return Ok(checked) };
+            let super::Outcome::Denied { retry_after_ms } = checked.outcome else { return Ok(checked) };
             let wait = Duration::from_millis(retry_after_ms);
             if Instant::now() + wait > end {
                 return Ok(checked);
@@ -384,7 +311,7 @@ impl Limiter {
                 return None;
             }
             let verdict = self.denied.get(rule.name(), ask.key.text(), ask.cost, now)?;
-            ask.ruled.figures().remembered.increment(1);
+            ask.figures().remembered.increment(1);
             Some(Known { place, verdict })
         };
         asks.iter().enumerate().find_map(known)
@@ -404,7 +331,7 @@ impl Limiter {
     }
 
     fn count(&self, ask: &Ask, verdict: &Verdict, granted: bool) {
-        let figures = ask.ruled.figures();
+        let figures = ask.figures();
         match verdict.standing {
             Standing::Allowed if granted && verdict.is_near() => {
                 figures.near.increment(1);
@@ -453,47 +380,6 @@ impl Limiter {
             }
         }
     }
-
-    /// Each rule by its policy.
-    async fn without_store(&self, asks: Vec<Ask>, demands: Vec<Demand>, fault: &Fault) -> Checked {
-        tracing::debug!(class = fault.class(), "limits without the store");
-        asks.iter().for_each(|ask| ask.ruled.figures().failed.increment(1));
-        let policy = |ask: &Ask| ask.rule().options().on_store_failure;
-        let is_closed = |ask: &Ask| policy(ask) == OnStoreFailure::Closed && !ask.rule().numbers().shadow;
-        let closed = asks.iter().any(is_closed);
-        let nodes = self.bus.nodes() as u64;
-        let alone = |demand: Demand| Demand { rule: demand.rule.divided_by(nodes).shared(), ..demand };
-        let local: Vec<Demand> = demands
-            .into_iter()
-            .filter(|demand| demand.rule.options().on_store_failure == OnStoreFailure::Local && !closed)
-            .map(alone)
-            .collect();
-        let decision = match local.is_empty() {
-            true => None,
-            false => self.fallback.check(&local, self.clock.now()).await.ok(),
-        };
-        let granted = decision.as_ref().is_none_or(|decision| decision.granted);
-        let refunds =
-            decision.as_ref().filter(|decision| decision.granted).map_or_else(Vec::new, |decision| taken(local, decision));
-        let mut verdicts = decision.map(|decision| decision.verdicts).unwrap_or_default().into_iter();
-        let said: Vec<Said> = asks
-            .into_iter()
-            .map(|ask| {
-                let policy = policy(&ask);
-                let verdict = if policy == OnStoreFailure::Local { verdicts.next() } else { None };
-                let allowed =
-                    !is_closed(&ask) && (verdict.is_none_or(|verdict| verdict.allowed()) || ask.rule().numbers().shadow);
-                Said { ask, allowed, verdict, policy: Some(policy) }
-            })
-            .collect();
-        let retry_after_ms = said.iter().filter(|said| !said.allowed).filter_map(|said| Some(said.verdict?.retry_ms)).max();
-        let outcome = match (closed, granted) {
-            (true, _) => Outcome::StoreUnavailable,
-            (false, true) => Outcome::Allowed,
-            (false, false) => Outcome::Denied { retry_after_ms: retry_after_ms.unwrap_or(0) },
-        };
-        Checked { outcome, said, taken: Taken { refunds, locally: true, is_felt: false } }
-    }
 }
 
 /// What a request is, for rules that are applied to it.
@@ -523,43 +409,6 @@ impl Known {
         let outcome = denial(said[self.place].ask.rule().options().challenge, self.verdict.retry_ms, self.verdict.strikes);
         Checked { outcome, said, taken: Taken::default() }
     }
-}
-
-fn denial(challenge: bool, retry_after_ms: u64, strikes: u64) -> Outcome {
-    if challenge { Outcome::Challenge { retry_after_ms, strikes } } else { Outcome::Denied { retry_after_ms } }
-}
-
-fn outcome_of(asks: &[Ask], decision: &Decision) -> Outcome {
-    if decision.granted {
-        return Outcome::Allowed;
-    }
-    let denying = || {
-        let denies = |(ask, verdict): &(&Ask, &Verdict)| !verdict.allowed() && !ask.rule().numbers().shadow;
-        asks.iter().zip(&decision.verdicts).filter(denies)
-    };
-    if denying().any(|(_, verdict)| verdict.standing == Standing::Unsatisfiable) {
-        return Outcome::Unsatisfiable;
-    }
-    let retry_after_ms = denying().map(|(_, verdict)| verdict.retry_ms).max().unwrap_or(0);
-    let strikes = denying().map(|(_, verdict)| verdict.strikes).max().unwrap_or(0);
-    denial(denying().all(|(ask, _)| ask.rule().options().challenge), retry_after_ms, strikes)
-}
-
-fn said(asks: Vec<Ask>, verdicts: Vec<Verdict>) -> Vec<Said> {
-    let say = |(ask, verdict): (Ask, Verdict)| {
-        let allowed = verdict.allowed() || ask.rule().numbers().shadow;
-        Said { ask, allowed, verdict: Some(verdict), policy: None }
-    };
-    asks.into_iter().zip(verdicts).map(say).collect()
-}
-
-/// What a granted decision took: nothing for shadow rules that would have denied.
-fn taken(demands: Vec<Demand>, decision: &Decision) -> Vec<Refund> {
-    let of = |(demand, verdict): (Demand, &Verdict)| {
-        let Demand { rule, key, cost } = demand;
-        verdict.allowed().then_some(Refund { rule, key, cost, taken_at: verdict.at })
-    };
-    demands.into_iter().zip(&decision.verdicts).filter_map(of).collect()
 }
 
 /// Forgets what others reset, and everything where something may have been missed.

@@ -112,6 +112,8 @@ problem_codes! {
 
     // Limits and cache.
     RateLimited TOO_MANY_REQUESTS "rate_limited" "Too many requests" "Too many requests; see the Retry-After header.";
+    AddressRefused FORBIDDEN "address_refused" "Address refused" "Requests from this network are not accepted here.";
+    ReducedCapacity SERVICE_UNAVAILABLE "temporary_reduced_capacity" "Temporarily reduced capacity" "What bounds such requests cannot be reached now, so none is let through.";
     RuleUnknown UNPROCESSABLE_ENTITY "rule_unknown" "Unknown rule" "There is no such limit rule.";
     CacheMiss NOT_FOUND "cache_miss" "Cache miss" "There is no such entry in the cache.";
 
@@ -125,10 +127,16 @@ problem_codes! {
 pub(super) const INVALID_TOKEN: &str = "Bearer realm=\"vestibule\", error=\"invalid_token\"";
 
 impl ProblemCode {
-    /// The `type` member: a name, not an address, since there is no page that every installation can reach.
+    /// The `type` member: a name, not an address, since there is no page that every installation can reach; but where a type is registered
+    /// that one.
     #[must_use]
     pub fn type_uri(self) -> String {
-        format!("urn:vestibule:problem:{}", self.as_str())
+        match self {
+            // Registered by draft-ietf-httpapi-ratelimit-headers-10, section 7.
+            Self::RateLimited => "https://iana.org/assignments/http-problem-types#quota-exceeded".to_owned(),
+            Self::ReducedCapacity => "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity".to_owned(),
+            _ => format!("urn:vestibule:problem:{}", self.as_str()),
+        }
     }
 
     /// `WWW-Authenticate`: RFC 9110 11.6.1 wants one with every 401, RFC 9470 and RFC 6750 define the two of a 403. The

@@ -79,6 +79,8 @@ permissions! {
     KeysWrite "keys:write"
     EventsRead "events:read"
     EventsWrite "events:write"
+    LimitsRead "limits:read"
+    LimitsWrite "limits:write"
     StatsRead "stats:read"
     ImportWrite "import:write"
     TokensIntrospect "tokens:introspect"

@@ -10,6 +10,7 @@ mod event;
 pub(crate) mod health;
 mod import;
 mod key;
+mod limit;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
 mod page;
@@ -44,6 +45,7 @@ use vestibule::{
         forward_auth::{ProxyConfig, ProxyEndpoints},
         headers::{NO_STORE, REQUEST_ID},
         problem::{self, Problem, ProblemCode},
+        rate_limit::{LimitFields, RateLimitLayer},
         request_id,
     },
     key::Keys,
@@ -54,6 +56,10 @@ pub(crate) struct Server {
     pub(crate) vestibule: Vestibule,
     pub(crate) keys: Keys,
     pub(crate) browser: Browser,
+    /// Bounds the public routes.
+    pub(crate) limit_layer: RateLimitLayer,
+    /// What clients are told of limits.
+    pub(crate) limit_fields: LimitFields,
     /// How long events are told, however long they are kept.
     pub(crate) event_retention: Duration,
     pub(crate) streams: Streams,
@@ -77,6 +83,7 @@ pub(crate) fn public(server: Arc<Server>) -> ProxyEndpoints<Router> {
         .merge(health::probes())
         .fallback(not_found)
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
+        .layer(server.limit_layer.clone())
         .layer(middleware::from_fn_with_state(server.clone(), auth::cors::answer))
         .layer(middleware::from_fn(metrics::observe))
         .layer(middleware::from_fn(stamp))
@@ -112,6 +119,7 @@ fn v1() -> Router<Arc<Server>> {
         .merge(user::routes())
         .merge(device::routes())
         .merge(key::routes())
+        .merge(limit::routes())
         .merge(import::routes())
         .merge(event::routes())
         .merge(stats::routes())

@@ -14,6 +14,7 @@ mod failure;
 mod health;
 mod import;
 mod keys;
+mod limits;
 mod output;
 mod serve;
 mod sessions;
@@ -85,6 +86,9 @@ enum Command {
     /// Issue access and refresh tokens, verify, refresh and revoke them, rotate their signing keys
     #[command(subcommand)]
     Tokens(tokens::Command),
+    /// Look at rate limits, take units, reset keys
+    #[command(subcommand)]
+    Limits(limits::Command),
     /// Look at what happened
     #[command(subcommand)]
     Events(events::Command),
@@ -142,6 +146,7 @@ fn dispatch(arguments: Arguments) -> ExitCode {
         Command::Devices(command) => client().and_then(|client| command.run(&client, output)),
         Command::Keys(command) => client().and_then(|client| command.run(&client, output)),
         Command::Tokens(command) => client().and_then(|client| command.run(&client, output)),
+        Command::Limits(command) => client().and_then(|client| command.run(&client, output)),
         Command::Events(command) => client().and_then(|client| command.run(&client, output)),
         Command::Webhooks(command) => client().and_then(|client| command.run(&client, output)),
         Command::Stats => client().and_then(|client| stats::run(&client, output)),

@@ -1,4 +1,4 @@
-//! `[[limits.rules]]`: rate limits.
+//! `[limits]` and `[[limits.rules]]`: rate limits.
 
 use super::{
     bounds,
@@ -7,66 +7,44 @@ use super::{
     value::{Value, words},
 };
 use std::{collections::BTreeSet, time::Duration};
+use vestibule::{
+    http::{client_address::TrustedProxies, rate_limit::LimitFields},
+    limit::{
+        AddressPrefixes, Algorithm, Counted, Level, OnStoreFailure, Penalty, Rate, Rule, RuleError, RuleOptions, bounds::RULES,
+    },
+    time::millis,
+};
 
-/// What a rule counts by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
-    /// The client's address.
-    Ip,
-    /// The user.
-    User,
-    /// The endpoint.
-    Endpoint,
-    /// Nothing: one count for all.
-    Global,
-    /// A key of the caller's making.
-    Custom,
-}
-
-/// How a rule counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Algorithm {
-    /// Generic cell rate algorithm, with a burst.
-    Gcra,
-    /// Sliding counter.
-    Sliding,
-    /// Fixed window.
-    Fixed,
-}
-
-/// What a rule answers while its store cannot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnStoreFailure {
-    /// Yes.
-    Open,
-    /// No.
-    Closed,
-    /// What this process counts alone.
-    Local,
-}
-
-/// Which requests count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Counted {
-    /// Every one.
-    All,
-    /// Those that fail.
-    Failure,
-}
-
-words!(Level, "ip, user, endpoint, global or custom",
-    "ip" => Ip, "user" => User, "endpoint" => Endpoint, "global" => Global, "custom" => Custom);
-words!(Algorithm, "gcra, sliding or fixed", "gcra" => Gcra, "sliding" => Sliding, "fixed" => Fixed);
+words!(Level, "ip, user, endpoint, global, key or custom",
+    "ip" => Ip, "user" => User, "endpoint" => Endpoint, "global" => Global, "key" => Key, "custom" => Custom);
+words!(Algorithm, "gcra, sliding, fixed or concurrent",
+    "gcra" => Gcra, "sliding" => Sliding, "fixed" => Fixed, "concurrent" => Concurrent);
 words!(OnStoreFailure, "open, closed or local", "open" => Open, "closed" => Closed, "local" => Local);
 words!(Counted, "all or failure", "all" => All, "failure" => Failure);
+words!(LimitFields, "ietf, legacy, both or off", "ietf" => Ietf, "legacy" => Legacy, "both" => Both, "off" => Off);
 
-/// So many in so long a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rate {
-    /// How many; 0 denies everything.
-    pub(crate) count: u64,
-    /// In how long a time.
-    pub(crate) period: Duration,
+/// Rate limits.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// The rules: those of the file, and the built-in ones whose names the file does not use.
+    pub(crate) rules: Vec<LimitRule>,
+    /// What clients are told. Default both kinds of fields.
+    pub(crate) fields: LimitFields,
+    /// How much of an address counts. Default 32 bits of IPv4, 64 of IPv6.
+    pub(crate) prefixes: AddressPrefixes,
+    /// Networks that no applied rule bounds. Default none.
+    pub(crate) exempt: TrustedProxies,
+    /// Networks that get nothing of what a rule is applied to. Default none.
+    pub(crate) refused: TrustedProxies,
+}
+
+/// One rule, and where it is applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LimitRule {
+    /// The rule.
+    pub(crate) rule: Rule,
+    /// Paths of the public listener that it guards; all below one that ends with `/*`. Default none: callers ask for it by name.
+    pub(crate) apply: Vec<String>,
 }
 
 impl Value for Rate {
@@ -83,51 +61,31 @@ impl Value for Rate {
     }
 }
 
-/// What repeated denials cost.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(dead_code, reason = "read by the limit capability")]
-pub(crate) struct Penalty {
-    /// The first block. Default 1 min.
-    pub(crate) base: Duration,
-    /// By what each further block is longer. Default 2.
-    pub(crate) factor: u64,
-    /// The longest block. Default 1 day.
-    pub(crate) cap: Duration,
-    /// How long a strike is remembered; longer than the longest block. Default twice `cap`.
-    pub(crate) decay: Duration,
-    /// Whether a request during a block begins it anew. Default false.
-    pub(crate) extend_on_hit: bool,
-}
-
-/// One rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(dead_code, reason = "read by the limit capability")]
-pub(crate) struct LimitRule {
-    /// Its name; unique.
-    pub(crate) name: String,
-    /// What it counts by.
-    pub(crate) level: Level,
-    /// How it counts. Default `gcra`.
-    pub(crate) algorithm: Algorithm,
-    /// What it allows.
-    pub(crate) rate: Rate,
-    /// How many may come at once. Default: the rate's count.
-    pub(crate) burst: Option<u64>,
-    /// What it answers while its store cannot. Default `open`.
-    pub(crate) on_store_failure: OnStoreFailure,
-    /// Whether it only counts what it would deny. Default false.
-    pub(crate) shadow: bool,
-    /// Paths of the public listener that it guards. Default none: callers ask for it by name.
-    pub(crate) apply: Vec<String>,
-    /// Which requests count. Default `all`.
-    pub(crate) count: Counted,
-    /// What repeated denials cost. Default none: nothing.
-    pub(crate) penalty: Option<Penalty>,
-}
-
-/// Reads all rules.
-pub(super) fn read(reader: &mut Reader) -> Vec<LimitRule> {
+/// Reads the section and all rules.
+pub(super) fn read(reader: &mut Reader) -> Limits {
     reader.section("limits");
+    let ipv4 = reader.number("limits.ipv4_prefix", 32, bounds::IPV4_PREFIX);
+    let ipv6 = reader.number("limits.ipv6_prefix", 64, bounds::IPV6_PREFIX);
+    let prefix = |bits: u64| u8::try_from(bits).unwrap_or(u8::MAX);
+    Limits {
+        rules: read_rules(reader),
+        fields: reader.value("limits.headers", LimitFields::Both),
+        prefixes: AddressPrefixes { ipv4: prefix(ipv4), ipv6: prefix(ipv6) },
+        exempt: read_networks(reader, "limits.exempt"),
+        refused: read_networks(reader, "limits.refused"),
+    }
+}
+
+fn read_networks(reader: &mut Reader, path: &str) -> TrustedProxies {
+    let entries = reader.list(path).unwrap_or_default();
+    reader.note(path, format!("[{}]", entries.join(", ")));
+    TrustedProxies::parse(entries.iter().map(String::as_str)).unwrap_or_else(|error| {
+        reader.problem(path, error);
+        TrustedProxies::default()
+    })
+}
+
+fn read_rules(reader: &mut Reader) -> Vec<LimitRule> {
     let paths = reader.elements("limits.rules");
     let mut names = BTreeSet::new();
     let mut rules = Vec::with_capacity(paths.len());
@@ -135,12 +93,47 @@ pub(super) fn read(reader: &mut Reader) -> Vec<LimitRule> {
         let Some(rule) = read_rule(reader, path) else {
             continue;
         };
-        if !names.insert(rule.name.clone()) {
-            reader.problem(&format!("{path}.name"), format!("there is another rule {}", rule.name));
+        let name = rule.rule.name().to_owned();
+        if !names.insert(name.clone()) {
+            reader.problem(&format!("{path}.name"), format!("there is another rule {name}"));
         }
         rules.push(rule);
     }
+    if rules.len() > RULES {
+        reader.problem("limits.rules", format!("at most {RULES} rules can be given"));
+    }
+    rules.extend(built_in().into_iter().filter(|rule| !names.contains(rule.rule.name())));
     rules
+}
+
+/// What guards the routes of accounts from the first start: far above what people do, far below what a machine can. Guessing at one
+/// account is bounded by the accounts themselves.
+fn built_in() -> Vec<LimitRule> {
+    const MINUTE: Duration = Duration::from_secs(60);
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+    [
+        ("login", "/auth/login", 300, 15 * MINUTE, Counted::Failure),
+        ("register", "/auth/register", 1_000, HOUR, Counted::All),
+        ("refresh", "/auth/refresh", 3_000, MINUTE, Counted::All),
+        ("reset", "/auth/reset", 300, HOUR, Counted::All),
+    ]
+    .into_iter()
+    .filter_map(|(name, path, count, period, counted)| {
+        let options = RuleOptions {
+            name: name.into(),
+            level: Level::Ip,
+            algorithm: Algorithm::Gcra,
+            rate: Rate { count, period },
+            burst: None,
+            on_store_failure: OnStoreFailure::Local,
+            shadow: false,
+            counted,
+            penalty: None,
+            challenge: false,
+        };
+        Some(LimitRule { rule: Rule::new(options).ok()?, apply: vec![path.to_owned()] })
+    })
+    .collect()
 }
 
 fn read_rule(reader: &mut Reader, path: &str) -> Option<LimitRule> {
@@ -155,11 +148,22 @@ fn read_rule(reader: &mut Reader, path: &str) -> Option<LimitRule> {
     let burst = reader.optional_number(&key("burst"), bounds::LIMIT_COUNT);
     let on_store_failure = reader.value(&key("on_store_failure"), OnStoreFailure::Open);
     let shadow = reader.value(&key("shadow"), false);
-    let apply = read_apply(reader, &key("apply"));
-    let count = reader.value(&key("count"), Counted::All);
+    let apply = read_apply(reader, &key("apply"), level);
+    let counted = reader.value(&key("count"), Counted::All);
     let penalty = read_penalty(reader, &key("penalty"));
-    let (name, level, rate) = (name?, level?, rate?);
-    Some(LimitRule { name, level, algorithm, rate, burst, on_store_failure, shadow, apply, count, penalty })
+    let (name, level, rate) = (name?.into(), level?, rate?);
+    let challenge = false;
+    let options = RuleOptions { name, level, algorithm, rate, burst, on_store_failure, shadow, counted, penalty, challenge };
+    match Rule::new(options) {
+        Ok(rule) => Some(LimitRule { rule, apply }),
+        Err(error) => {
+            // What is wrong with the name was told above, and nothing is told twice.
+            if error != RuleError::Name {
+                reader.problem(path, error);
+            }
+            None
+        }
+    }
 }
 
 fn required<T: Value>(reader: &mut Reader, path: &str, name: &str) -> Option<T> {
@@ -171,11 +175,14 @@ fn required<T: Value>(reader: &mut Reader, path: &str, name: &str) -> Option<T> 
     value
 }
 
-fn read_apply(reader: &mut Reader, path: &str) -> Vec<String> {
+fn read_apply(reader: &mut Reader, path: &str, level: Option<Level>) -> Vec<String> {
     let apply = reader.list(path).unwrap_or_default();
     reader.note(path, format!("[{}]", apply.join(", ")));
     if apply.iter().any(|path| !path.starts_with('/')) {
         reader.problem(path, "expected paths such as /auth/login");
+    }
+    if !apply.is_empty() && matches!(level, Some(Level::User | Level::Key | Level::Custom)) {
+        reader.problem(path, "only rules of level ip, endpoint and global can be applied to paths");
     }
     apply
 }
@@ -187,21 +194,20 @@ fn read_penalty(reader: &mut Reader, path: &str) -> Option<Penalty> {
     }
     let key = |name: &str| format!("{path}.{name}");
     let cap = reader.value(&key("cap"), Duration::from_secs(86_400));
-    let penalty = Penalty {
-        base: reader.value(&key("base"), Duration::from_secs(60)),
-        factor: reader.number(&key("factor"), 2, bounds::PENALTY_FACTOR),
-        cap,
-        decay: reader.value(&key("decay"), cap * 2),
-        extend_on_hit: reader.value(&key("extend_on_hit"), false),
-    };
-    if penalty.base > penalty.cap {
-        reader.problem(&key("base"), format!("{} is longer than cap ({})", penalty.base.show(), cap.show()));
+    let base = reader.value(&key("base"), Duration::from_secs(60));
+    let factor = reader.number(&key("factor"), 2, bounds::PENALTY_FACTOR);
+    let decay = reader.value(&key("decay"), cap * 2);
+    let extend_on_hit = reader.value(&key("extend_on_hit"), false);
+    if base > cap {
+        reader.problem(&key("base"), format!("{} is longer than cap ({})", base.show(), cap.show()));
     }
-    if penalty.decay <= penalty.cap {
+    if decay <= cap {
         reader.problem(
             &key("decay"),
             format!("is not longer than cap ({}): a strike would be forgotten before its block ends", cap.show()),
         );
     }
-    Some(penalty)
+    let penalty = Penalty { base_ms: millis(base), factor, cap_ms: millis(cap), decay_ms: millis(decay), extend_on_hit };
+    // What is wrong with them was told above.
+    (base <= cap && cap < decay).then_some(penalty)
 }

@@ -1,10 +1,11 @@
 //! `[login_page]` and `[login_throttle]`: the page of built-in accounts, and how often a password may be wrong.
 
-use super::{bounds, limit::Rate, reader::Reader, value::Value};
+use super::{bounds, reader::Reader, value::Value};
 use std::{fs::File, io::Read as _, path::PathBuf};
 use vestibule::{
     account::throttle::{Budget, Budgets},
     http::{origin::Authority, return_to::ReturnTo},
+    limit::Rate,
 };
 
 /// `[login_page]`: the page at `/auth/login`.

@@ -28,7 +28,7 @@ mod webhook;
 mod tests;
 
 pub(crate) use cache::CacheType;
-pub(crate) use limit::LimitRule;
+pub(crate) use limit::Limits;
 pub(crate) use login::LoginPage;
 pub(crate) use record::Record;
 pub(crate) use report::{CheckReport, ConfigError, Problem};
@@ -121,9 +121,8 @@ pub(crate) struct Config {
     pub(crate) login_throttle: Budgets,
     /// Access and refresh tokens.
     pub(crate) tokens: Tokens,
-    /// Rate limits, in order.
-    #[allow(dead_code, reason = "judged already, read by the limit capability")]
-    pub(crate) limits: Vec<LimitRule>,
+    /// Rate limits.
+    pub(crate) limits: Limits,
     /// Cached types by name.
     #[allow(dead_code, reason = "judged already, read by the cache capability")]
     pub(crate) cache: BTreeMap<String, CacheType>,

@@ -28,8 +28,9 @@ use tokio::{
     sync::{Semaphore, watch},
 };
 use vestibule::{
-    http::{cookie::SessionCookie, forward_auth::ProxyEndpoints},
+    http::{cookie::SessionCookie, forward_auth::ProxyEndpoints, rate_limit::RateLimitLayer},
     key::{BootstrapKey, Keys},
+    limit::Limiter,
 };
 
 /// Why the server does not start: one line for the operator.
@@ -110,10 +111,13 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     let event_retention = config.events.retention;
     let streams = api::Streams::new(stop.clone());
     let webhooks = Webhooks::new(config.webhooks.clone());
+    let (limit_layer, limit_fields) = (limit_layer(&config, vestibule.limits.clone()), config.limits.fields);
     let server = Arc::new(api::Server {
         vestibule,
         keys,
         browser,
+        limit_layer,
+        limit_fields,
         event_retention,
         streams,
         webhooks,
@@ -200,6 +204,17 @@ async fn bind(name: &str, address: SocketAddr) -> Result<TcpListener, Refusal> {
 
 fn in_folder(config: &Config, error: impl std::fmt::Display) -> Refusal {
     format!("the data folder {} cannot be used: {error}", config.data_dir.display()).into()
+}
+
+fn limit_layer(config: &Config, limiter: Arc<Limiter>) -> RateLimitLayer {
+    let limits = &config.limits;
+    let layer = RateLimitLayer::new(limiter)
+        .trusting(config.public.trusted_proxies.clone())
+        .telling(limits.fields)
+        .exempting(limits.exempt.clone())
+        .refusing(limits.refused.clone());
+    let applied = limits.rules.iter().flat_map(|limit| limit.apply.iter().map(|path| (limit.rule.name(), path)));
+    applied.fold(layer, |layer, (name, path)| layer.rule_at(name, path))
 }
 
 fn browser(config: &Config) -> Result<api::Browser, Refusal> {

@@ -14,6 +14,7 @@ use vestibule::{
     OpenError, Options, Vestibule,
     account::throttle::LocalThrottle,
     fault::Fault,
+    limit::Addresses,
     password::PasswordPolicy,
     secret::{KeyRing, Secret},
 };
@@ -89,6 +90,8 @@ fn options(config: &Config) -> Result<Options, Refusal> {
     if let Record::Postgres(url) = &config.record {
         options.database_url = Some(url.expose().to_owned());
     }
+    options.limits = config.limits.rules.iter().map(|limit| limit.rule.clone()).collect();
+    options.limit_addresses = Addresses(config.limits.prefixes);
     redis::set(&mut options, &config.store)?;
     options.data_dir = (config.record == Record::Sqlite).then(|| config.data_dir.clone());
     Ok(options)

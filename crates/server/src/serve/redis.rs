@@ -10,9 +10,10 @@ use vestibule::{
 
 /// Tells the library where the Redis of the sessions is, and how to treat it.
 pub(super) fn set(options: &mut Options, store: &Store) -> Result<(), Refusal> {
-    if let Some((address, redis_options)) = of(store)? {
-        options.redis = Some(address);
+    if let Some((of_sessions, redis_options)) = of(store)? {
+        options.redis = Some(of_sessions);
         options.redis_options = redis_options;
+        options.limits_redis = store.purposes.limits.as_ref().map(|url| address(url, &store.tls)).transpose()?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod environment;
 mod event;
 mod import;
 mod isolation;
+mod limit;
 mod plumbing;
 mod postgres;
 mod proxy;

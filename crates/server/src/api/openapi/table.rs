@@ -292,6 +292,39 @@ pub(super) const OPERATIONS: &[Operation] = &[
     )
     .takes(&[("name", "string"), ("scopes", "string[]"), ("expires?", "string")]),
     Operation::new("delete", "/v1/keys/{id}", Guard::Key("keys:write"), "Delete a management key", (204, "")),
+    Operation::new("get", "/v1/limits", Guard::Key("limits:read"), "List the limit rules in effect", (200, "{rules}")),
+    Operation::new(
+        "post",
+        "/v1/limits/check",
+        Guard::Key("limits:write"),
+        "Decide several limits together: all is taken, or nothing",
+        (200, "{outcome, allowed, limits}"),
+    )
+    .takes(&[("checks", "{rule, key, cost?}[]"), ("peek?", "boolean")]),
+    Operation::new(
+        "post",
+        "/v1/limits/reset",
+        Guard::Key("limits:write"),
+        "Forget the keys of a rule that a pattern means",
+        (200, "{matched, reset, keys}"),
+    )
+    .takes(&[("rule", "string"), ("pattern", "string"), ("dry_run?", "boolean")]),
+    Operation::new(
+        "get",
+        "/v1/limits/top",
+        Guard::Key("limits:read"),
+        "List the keys that this node denied most often",
+        (200, "{keys}"),
+    )
+    .asks(&["limit"]),
+    Operation::new(
+        "get",
+        "/v1/limits/{rule}/{key}",
+        Guard::Key("limits:read"),
+        "Show where a key stands",
+        (200, "{rule, key, allowed, limit, remaining, reset_after_ms, retry_after_ms, ...}"),
+    ),
+    Operation::new("delete", "/v1/limits/{rule}/{key}", Guard::Key("limits:write"), "Forget what a key has used", (204, "")),
     Operation::new("get", "/v1/events", Guard::Key("events:read"), "List events of all users", (200, "{events, next_cursor?}"))
         .asks(EVENTS),
     Operation::new(

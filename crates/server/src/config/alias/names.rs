@@ -51,8 +51,7 @@ pub(super) const PURPOSES: [(&str, &str); 3] = [
 ];
 
 /// Settings that are read already, for capabilities that are not there yet.
-pub(super) const LATER: [(&str, &str); 2] =
-    [("store.limits_url", "comes with rate limits"), ("store.cache_url", "comes with the cache")];
+pub(super) const LATER: [(&str, &str); 1] = [("store.cache_url", "comes with the cache")];
 
 const NO_CLEANUP: &str = "expired sessions need no clean-up interval";
 const RETRIES: &str = "what can safely be sent again is sent again within store.timeout";

@@ -140,7 +140,7 @@ fn every_name_is_told_what_became_of_it() {
             "REDIS_HOST -> store.url = rediss://redis.example:12649",
             "REDIS_PASSWORD -> store.password = (set)",
             "REDIS_PORT -> store.url = rediss://redis.example:12649",
-            "REDIS_RATE_LIMIT_URL -> store.limits_url = redis://elsewhere:6379/3, which comes with rate limits",
+            "REDIS_RATE_LIMIT_URL -> store.limits_url = redis://elsewhere:6379/3",
             "REDIS_SSL -> store.url = rediss://redis.example:12649",
             "SESSION_TTL -> no effect: VESTIBULE_SESSIONS__IDLE_TIMEOUT says what sessions.idle_timeout is",
         ]

@@ -1,6 +1,7 @@
 //! The file: what is refused with its line, and the file of defaults.
 
 use super::*;
+use vestibule::limit::Rate;
 
 #[test]
 fn the_default_file_states_every_default_of_the_code() {
@@ -154,8 +155,8 @@ fn a_bad_file_is_refused_with_line_and_field() {
 fn limit_rules_are_judged_one_by_one() {
     const RULE: &str = "[[limits.rules]]\nname = \"login\"\nlevel = \"ip\"\nrate = \"5/15m\"\n";
     let (config, _) = resolve_text(&format!("{RULE}[[limits.rules]]\nname = \"none\"\nlevel = \"global\"\nrate = \"0/1s\"\n"));
-    assert_eq!(config.limits[0].rate, limit::Rate { count: 5, period: 15 * MINUTE });
-    assert_eq!(config.limits[1].rate, limit::Rate { count: 0, period: Duration::from_secs(1) });
+    assert_eq!(config.limits.rules[0].rule.options().rate, Rate { count: 5, period: 15 * MINUTE });
+    assert_eq!(config.limits.rules[1].rule.options().rate, Rate { count: 0, period: Duration::from_secs(1) });
     let cases = [
         (format!("{RULE}{RULE}"), "vestibule.toml:6: limits.rules[1].name: there is another rule login"),
         (
@@ -165,7 +166,7 @@ fn limit_rules_are_judged_one_by_one() {
         (RULE.replace("rate", "# rate"), "vestibule.toml:1: limits.rules[0]: rate is missing"),
         (
             RULE.replace("\"ip\"", "\"planet\""),
-            "vestibule.toml:3: limits.rules[0].level: expected ip, user, endpoint, global or custom",
+            "vestibule.toml:3: limits.rules[0].level: expected ip, user, endpoint, global, key or custom",
         ),
         (format!("{RULE}apply = [\"login\"]"), "vestibule.toml:5: limits.rules[0].apply: expected paths such as /auth/login"),
         (

@@ -1,0 +1,140 @@
+//! What a check answers.
+
+use super::{Algorithm, Counted, Decision, Demand, OnStoreFailure, Refund, Standing, Verdict, service::Ask};
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything was allowed and taken.
+    Allowed,
+    /// Too much was used; nothing was taken.
+    Denied {
+        /// Milliseconds until it may be asked again.
+        retry_after_ms: u64,
+    },
+    /// As denied, but whoever solves a puzzle need not wait.
+    Challenge {
+        /// Milliseconds until it may be asked again without.
+        retry_after_ms: u64,
+        /// Strikes of the worst key: how hard the puzzle should be.
+        strikes: u64,
+    },
+    /// It costs more than a rule ever allows.
+    Unsatisfiable,
+    /// The store cannot say, and a rule wants no guess.
+    StoreUnavailable,
+}
+
+impl Outcome {
+    /// The stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied { .. } => "denied",
+            Self::Challenge { .. } => "challenge",
+            Self::Unsatisfiable => "unsatisfiable",
+            Self::StoreUnavailable => "store_unavailable",
+        }
+    }
+
+    /// Whether the request may go on.
+    #[must_use]
+    pub const fn allowed(self) -> bool {
+        matches!(self, Self::Allowed)
+    }
+}
+
+/// What one rule says.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// What was asked.
+    pub ask: Ask,
+    /// Whether this rule lets the request go on.
+    pub allowed: bool,
+    /// Where the key stands; `None` where that is not known: the store failed, or another key is known to be denied.
+    pub verdict: Option<Verdict>,
+    /// By which policy it was answered, where the store failed.
+    pub policy: Option<OnStoreFailure>,
+}
+
+/// The answer to a check.
+#[derive(Debug)]
+pub struct Checked {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What each rule says, in order.
+    pub said: Vec<Said>,
+    /// What was taken, to be given back where the request does not count after all.
+    pub taken: Taken,
+}
+
+/// What a check took.
+#[derive(Debug, Default)]
+#[must_use = "what is not given back stays taken"]
+pub struct Taken {
+    pub(super) refunds: Vec<Refund>,
+    /// By this process alone.
+    pub(super) locally: bool,
+    /// Whether somebody else may have been denied for it.
+    pub(super) is_felt: bool,
+}
+
+impl Checked {
+    /// What is to be given back, now that it is known whether the request failed: what was in flight, and after success what only counts
+    /// failures. Where each key stands is told as if that had never been taken.
+    pub fn settle(&mut self, failed: bool) -> Taken {
+        let mut taken = std::mem::take(&mut self.taken);
+        taken.refunds.retain(|refund| {
+            let options = refund.rule.options();
+            options.algorithm == Algorithm::Concurrent || (options.counted == Counted::Failure && !failed)
+        });
+        for said in &mut self.said {
+            let counts = |refund: &&Refund| refund.rule.name() == said.ask.rule().name() && refund.key == *said.ask.key();
+            if let (Some(refund), Some(verdict)) = (taken.refunds.iter().find(counts), &mut said.verdict) {
+                verdict.remaining = (verdict.remaining + refund.cost).min(verdict.limit);
+                if verdict.remaining == verdict.limit {
+                    (verdict.next_ms, verdict.reset_ms) = (0, 0);
+                }
+            }
+        }
+        taken
+    }
+}
+
+pub(super) fn denial(challenge: bool, retry_after_ms: u64, strikes: u64) -> Outcome {
+    if challenge { Outcome::Challenge { retry_after_ms, strikes } } else { Outcome::Denied { retry_after_ms } }
+}
+
+pub(super) fn outcome_of(asks: &[Ask], decision: &Decision) -> Outcome {
+    if decision.granted {
+        return Outcome::Allowed;
+    }
+    let denying = || {
+        let denies = |(ask, verdict): &(&Ask, &Verdict)| !verdict.allowed() && !ask.rule().numbers().shadow;
+        asks.iter().zip(&decision.verdicts).filter(denies)
+    };
+    if denying().any(|(_, verdict)| verdict.standing == Standing::Unsatisfiable) {
+        return Outcome::Unsatisfiable;
+    }
+    let retry_after_ms = denying().map(|(_, verdict)| verdict.retry_ms).max().unwrap_or(0);
+    let strikes = denying().map(|(_, verdict)| verdict.strikes).max().unwrap_or(0);
+    denial(denying().all(|(ask, _)| ask.rule().options().challenge), retry_after_ms, strikes)
+}
+
+pub(super) fn said(asks: Vec<Ask>, verdicts: Vec<Verdict>) -> Vec<Said> {
+    let say = |(ask, verdict): (Ask, Verdict)| {
+        let allowed = verdict.allowed() || ask.rule().numbers().shadow;
+        Said { ask, allowed, verdict: Some(verdict), policy: None }
+    };
+    asks.into_iter().zip(verdicts).map(say).collect()
+}
+
+/// What a granted decision took: nothing for shadow rules that would have denied.
+pub(super) fn taken(demands: Vec<Demand>, decision: &Decision) -> Vec<Refund> {
+    let of = |(demand, verdict): (Demand, &Verdict)| {
+        let Demand { rule, key, cost } = demand;
+        verdict.allowed().then_some(Refund { rule, key, cost, taken_at: verdict.at })
+    };
+    demands.into_iter().zip(&decision.verdicts).filter_map(of).collect()
+}

@@ -1,0 +1,239 @@
+//! Rate limits over HTTP, for backends and operators.
+
+use super::{
+    Server, Shared,
+    access::{By, LimitsRead, LimitsWrite},
+    answer::{ok, unavailable},
+    query::{StrictQuery, page_size},
+};
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::sync::Arc;
+use vestibule::{
+    http::{
+        json::StrictJson,
+        problem::{Problem, ProblemCode},
+        rate_limit,
+    },
+    limit::{
+        Ask, AskError, Checked, OnStoreFailure, ResetPattern, Ruled, Said, Verdict,
+        bounds::{DEMANDS, KEY_BYTES, TOP_KEYS},
+    },
+};
+
+pub(super) fn routes() -> Router<Arc<Server>> {
+    Router::new()
+        .route("/limits", get(rules))
+        .route("/limits/check", post(check))
+        .route("/limits/reset", post(reset_matching))
+        .route("/limits/top", get(top))
+        .route("/limits/{rule}/{key}", get(show).delete(reset))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CheckBody {
+    checks: Vec<CheckOne>,
+    #[serde(default)]
+    peek: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CheckOne {
+    rule: String,
+    key: String,
+    #[serde(default = "one")]
+    cost: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// What one rule says. Times are milliseconds; null is what this node need not know: another key is known to be denied.
+#[derive(Serialize)]
+struct Item<'a> {
+    rule: &'a str,
+    /// As it was asked.
+    key: &'a str,
+    allowed: bool,
+    limit: u64,
+    remaining: Option<u64>,
+    next_after_ms: Option<u64>,
+    reset_after_ms: Option<u64>,
+    retry_after_ms: Option<u64>,
+    strikes: Option<u64>,
+    /// Whether hardly anything is left.
+    near: bool,
+    /// By which policy it was answered, where the store failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'static str>,
+}
+
+impl<'a> Item<'a> {
+    fn new(said: &'a Said, key: &'a str) -> Self {
+        let of = |number: fn(Verdict) -> u64| said.verdict.map(number);
+        Self {
+            rule: said.ask.rule().name(),
+            key,
+            allowed: said.allowed,
+            limit: said.ask.rule().numbers().limit,
+            remaining: of(|verdict| verdict.remaining),
+            next_after_ms: of(|verdict| verdict.next_ms),
+            reset_after_ms: of(|verdict| verdict.reset_ms),
+            retry_after_ms: of(|verdict| verdict.retry_ms),
+            strikes: of(|verdict| verdict.strikes),
+            near: said.verdict.is_some_and(|verdict| verdict.is_near()),
+            policy: said.policy.map(policy),
+        }
+    }
+}
+
+fn policy(policy: OnStoreFailure) -> &'static str {
+    match policy {
+        OnStoreFailure::Open => "open",
+        OnStoreFailure::Closed => "closed",
+        OnStoreFailure::Local => "local",
+    }
+}
+
+fn refused(error: AskError, place: Option<usize>) -> Problem {
+    let of = |name: &str| place.map_or_else(|| name.to_owned(), |place| format!("checks[{place}].{name}"));
+    match error {
+        AskError::UnknownRule => Problem::new(ProblemCode::RuleUnknown).with_field(of("rule")),
+        AskError::Key(_) | AskError::UserId => Problem::invalid_field(of("key"), error.to_string()),
+        AskError::Cost => Problem::invalid_field(of("cost"), error.to_string()),
+        AskError::TooMany => Problem::invalid_field("checks", error.to_string()),
+        AskError::UserPattern => Problem::invalid_field("pattern", error.to_string()),
+    }
+}
+
+async fn check(
+    by: By<LimitsWrite>,
+    State(server): Shared,
+    StrictJson(body): StrictJson<CheckBody>,
+) -> Result<Response, Problem> {
+    let limits = &server.vestibule.limits;
+    if body.checks.is_empty() || body.checks.len() > DEMANDS {
+        return Err(Problem::invalid_field("checks", format!("expected 1 to {DEMANDS} checks")));
+    }
+    let ask = |(place, one): (usize, &CheckOne)| {
+        limits.ask(&one.rule, &one.key, one.cost).map_err(|error| refused(error, Some(place)))
+    };
+    let asks: Vec<Ask> = body.checks.iter().enumerate().map(ask).collect::<Result<_, _>>()?;
+    let checked = if body.peek {
+        limits.peek(asks).await.map_err(unavailable)?
+    } else {
+        limits.check(asks).await.map_err(|error| refused(error, None))?
+    };
+    if !checked.outcome.allowed() && !body.peek {
+        limits.note_denial(&checked, &by.origin());
+    }
+    let keys = body.checks.iter().map(|one| one.key.as_str());
+    let items: Vec<Item<'_>> = checked.said.iter().zip(keys).map(|(said, key)| Item::new(said, key)).collect();
+    let outcome = checked.outcome;
+    let answer = json!({"outcome": outcome.as_str(), "allowed": outcome.allowed(), "limits": items});
+    Ok(with_fields(&server, &checked, ok(answer).into()))
+}
+
+fn with_fields(server: &Server, checked: &Checked, mut response: Response) -> Response {
+    let mut fields = HeaderMap::new();
+    rate_limit::put(server.limit_fields, checked, &mut fields);
+    response.headers_mut().extend(fields);
+    response
+}
+
+async fn show(
+    _: By<LimitsRead>,
+    State(server): Shared,
+    Path((rule, key)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let limits = &server.vestibule.limits;
+    let ask = limits.ask(&rule, &key, 1).map_err(|error| refused(error, None))?;
+    let checked = limits.peek(vec![ask]).await.map_err(unavailable)?;
+    let item = checked.said.first().map(|said| Item::new(said, &key));
+    Ok(with_fields(&server, &checked, ok(item).into()))
+}
+
+async fn reset(
+    _: By<LimitsWrite>,
+    State(server): Shared,
+    Path((rule, key)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let limits = &server.vestibule.limits;
+    let ask = limits.ask(&rule, &key, 1).map_err(|error| refused(error, None))?;
+    limits.reset(&ask).await.map_err(unavailable)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResetBody {
+    rule: String,
+    pattern: String,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+async fn reset_matching(
+    _: By<LimitsWrite>,
+    State(server): Shared,
+    StrictJson(body): StrictJson<ResetBody>,
+) -> Result<Response, Problem> {
+    if body.pattern.is_empty() || body.pattern.len() > KEY_BYTES || body.pattern.chars().any(char::is_control) {
+        return Err(Problem::invalid_field("pattern", "expected 1 to 256 bytes without control characters"));
+    }
+    let pattern = ResetPattern { rule: body.rule.into(), glob: body.pattern.into(), dry_run: body.dry_run };
+    let matched = server.vestibule.limits.reset_matching(&pattern).await.map_err(|error| refused(error, None))?;
+    let matched = matched.map_err(unavailable)?;
+    let reset = if body.dry_run { 0 } else { matched.count };
+    Ok(ok(json!({"matched": matched.count, "reset": reset, "keys": matched.sample})).into())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TopQuery {
+    limit: Option<String>,
+}
+
+async fn top(_: By<LimitsRead>, State(server): Shared, StrictQuery(query): StrictQuery<TopQuery>) -> Result<Response, Problem> {
+    const USUAL: usize = 20;
+    let limit = page_size(query.limit.as_deref(), USUAL)?.min(TOP_KEYS);
+    Ok(ok(json!({"keys": server.vestibule.limits.top(limit)})).into())
+}
+
+/// A rule in effect.
+#[derive(Serialize)]
+struct RuleBody<'a> {
+    name: &'a str,
+    limit: u64,
+    count: u64,
+    period_ms: u64,
+    shadow: bool,
+    on_store_failure: &'static str,
+}
+
+async fn rules(_: By<LimitsRead>, State(server): Shared) -> Response {
+    let rules = server.vestibule.limits.rules();
+    let body = |ruled: &Arc<Ruled>| {
+        let (options, numbers) = (ruled.rule.options(), ruled.rule.numbers());
+        json!(RuleBody {
+            name: ruled.rule.name(),
+            limit: numbers.limit,
+            count: options.rate.count,
+            period_ms: numbers.period_ms,
+            shadow: numbers.shadow,
+            on_store_failure: policy(options.on_store_failure),
+        })
+    };
+    let rules: Vec<_> = rules.iter().map(body).collect();
+    Response::from(ok(json!({"rules": rules}))).into_response()
+}
