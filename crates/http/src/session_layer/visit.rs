@@ -42,6 +42,8 @@ impl Visit {
         let found = match Credential::read(&shared.cookie, headers) {
             // No token, no question to the store.
             None => Ok(None),
+            // For the layer of access tokens, if there is one.
+            Some(credential) if credential.is_access_token() => Ok(None),
             Some(credential) if credential.by_cookie && is_foreign => Err(ProblemCode::CsrfFailed),
             Some(credential) => validate(&shared, credential, parts, client, request_id).await,
         };

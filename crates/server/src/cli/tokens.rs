@@ -35,9 +35,10 @@ pub(super) enum Command {
 }
 
 #[derive(Args)]
+#[group(id = "whose", required = true, args = ["session", "user"])]
 pub(super) struct Issue {
     /// The session that they belong to and end with (ses_...)
-    #[arg(long, value_name = "ID", conflicts_with = "user", required_unless_present = "user")]
+    #[arg(long, value_name = "ID")]
     session: Option<String>,
     /// The user, where there is no session
     #[arg(long, value_name = "ID")]

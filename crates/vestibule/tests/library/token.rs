@@ -7,7 +7,9 @@ use vestibule::{
     event::Origin,
     http::{
         bearer_layer::{AccessToken, BearerLayer},
+        cookie::SessionCookie,
         problem::Problem,
+        session_layer::{CurrentUser, SessionLayer},
     },
     id::UserId,
     secret::KeyRing,
@@ -114,6 +116,21 @@ async fn a_layer_judges_and_an_extractor_refuses() {
     for address in [&address, &anywhere] {
         assert_eq!(ask(address, "GET", "/orders", good).await.expect(401).code(), "token_revoked");
     }
+}
+
+/// Both layers may stand around one route: what is for the other one is neither refused nor taken for garbage.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_access_token_is_none_to_the_layer_of_sessions() {
+    let (vestibule, tokens) = open().await;
+    let issued = issue(&tokens).await;
+    let whose =
+        async |session: Option<CurrentUser>, token: Option<AccessToken>| format!("{} {}", session.is_some(), token.is_some());
+    let sessions = SessionLayer::new(vestibule.sessions.clone(), SessionCookie::development());
+    let app = Router::new().route("/", get(whose)).layer(sessions).layer(BearerLayer::for_any_audience(tokens));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = format!("http://{}", listener.local_addr().expect("it is bound"));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    assert_eq!(ask(&address, "GET", "/", &issued.access_token).await.expect(200).text(), "false true");
 }
 
 /// What this process denies is denied before the caller goes on, however the end came about.

@@ -2,6 +2,7 @@
 
 use super::{Tokens, template::Facts};
 use crate::{
+    bounds::SIGNED_TOKEN_BYTES,
     fault::Fault,
     id::random,
     session::service::Invalid,
@@ -51,8 +52,15 @@ impl Tokens {
         })?;
         let ring = self.keys.ring();
         let signer = ring.signer(now).ok_or_else(|| Fault::Corrupt("there is no signing key".into()))?;
+        let access_token = jwt::sign(&signer.pair, jwt::ACCESS, &claims.to_map());
+        if access_token.len() > SIGNED_TOKEN_BYTES {
+            // A session may have that many roles, and gets them after its family has begun.
+            return Err(Fault::Misconfigured(
+                "the session's roles make an access token longer than 8 KiB: give it fewer".into(),
+            ));
+        }
         Ok(IssuedTokens {
-            access_token: jwt::sign(&signer.pair, jwt::ACCESS, &claims.to_map()),
+            access_token,
             expires_in: claims.expires_at.since_ms(claims.issued_at) / 1_000,
             family: claims.family,
             claims,
@@ -64,7 +72,7 @@ impl Tokens {
     pub(super) fn fits(&self, claims: &AccessClaims) -> Result<(), Invalid> {
         // Two thirds of a base64url text are what it says; header and signature of RSA take under 1 KiB.
         let payload = serde_json::to_string(&claims.to_map()).map_or(0, |json| json.len() * 4 / 3);
-        if payload + 1_024 > crate::bounds::SIGNED_TOKEN_BYTES {
+        if payload + 1_024 > SIGNED_TOKEN_BYTES {
             return Err(Invalid::new("permissions", "with the other lists makes an access token longer than 8 KiB"));
         }
         Ok(())
@@ -74,7 +82,8 @@ impl Tokens {
         let family = &granted.family;
         let tag = self.sessions.tag(&granted.user_id);
         let audience = narrowing.audience.unwrap_or_else(|| family.audience.clone());
-        let client_id = family.client_id.clone().unwrap_or_else(|| family.audience[0].clone());
+        let first = || family.audience.first().unwrap_or(&self.policy.audience).clone();
+        let client_id = family.client_id.clone().unwrap_or_else(first);
         AccessClaims {
             issuer: self.policy.issuer.clone(),
             subject: granted.user_id.clone(),

@@ -21,7 +21,7 @@ use vestibule::{
 const REASON: &str = "revoked";
 
 /// `POST /v1/tokens/revoke`: one of the five.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RevokeBody {
     jti: Option<String>,
@@ -63,8 +63,10 @@ impl RevokeBody {
 pub(super) async fn revoke(
     by: By<TokensRevoke>,
     State(server): Shared,
-    StrictJson(body): StrictJson<RevokeBody>,
+    body: Option<StrictJson<RevokeBody>>,
 ) -> Result<Response, Problem> {
+    // No body names as little as an empty one.
+    let body = body.map(|StrictJson(body)| body).unwrap_or_default();
     let (tokens, target, reason) = (service(&server)?, body.target()?, body.reason()?);
     let revoked = match target {
         Some(target) => tokens.revoke(target, reason, by.origin()).await.map_err(unavailable)?,

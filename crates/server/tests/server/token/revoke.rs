@@ -60,6 +60,7 @@ fn what_there_is_not_is_revoked_without_harm() {
     ] {
         assert_eq!(send(&server, "/v1/tokens/revoke", &wrong).expect(422).code(), "invalid_field", "{wrong}");
     }
+    assert_eq!(ask(&server, post("/v1/tokens/revoke")).expect(422).code(), "invalid_field");
     assert!(is_good(&server, &tokens));
 }
 
