@@ -86,6 +86,8 @@ event_types! {
     AdminUserDeleted = "admin.user_deleted",
     /// Sessions were ended by a filter.
     AdminSessionsRevoked = "admin.sessions_revoked",
+    /// A new signing key of access tokens was published; the reason is its name.
+    AdminSigningKeyPublished = "admin.signing_key_published",
     /// A management key was made.
     KeyCreated = "key.created",
     /// A management key was used for the first time in an hour.

@@ -15,10 +15,14 @@ pub mod verify;
 pub use mint::IssuedTokens;
 pub use template::{ClaimTemplate, TemplateError};
 
-use super::{DenyList, TokenStore, signing::SigningKeys};
+use super::{
+    DenyList, TokenStore,
+    signing::{RotateKeysOutcome, SigningKeys},
+};
 use crate::{
     bounds,
-    event::Origin,
+    event::{Event, EventType, Origin},
+    fault::Fault,
     session::{Sessions, service::Invalid},
     time::Timestamp,
     user::Context,
@@ -95,6 +99,19 @@ impl Tokens {
     #[must_use]
     pub fn keys(&self) -> &SigningKeys {
         &self.keys
+    }
+
+    /// Publishes a new signing key; see [`SigningKeys::rotate`].
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn rotate_keys(&self, origin: &Origin) -> Result<RotateKeysOutcome, Fault> {
+        let outcome = self.keys.rotate().await?;
+        if let RotateKeysOutcome::Published { kid, is_new: true, .. } = &outcome {
+            let event = Event::new(EventType::AdminSigningKeyPublished, self.now(), origin).because(kid);
+            self.sessions.observer().note(event);
+        }
+        Ok(outcome)
     }
 
     fn now(&self) -> Timestamp {

@@ -35,6 +35,8 @@ pub enum RotateKeysOutcome {
         kid: Box<str>,
         /// From when on it signs.
         signs_from: Timestamp,
+        /// Whether this call made it.
+        is_new: bool,
     },
     /// The key comes from outside ([`SigningConfig::imported`]): whoever gave it has to give another.
     Imported,
@@ -121,7 +123,7 @@ impl SigningKeys {
             self.read().await?;
             let (now, ring) = (self.clock.now(), self.ring());
             if let Some(newest) = ring.newest().filter(|newest| newest.signs_from > now) {
-                return Ok(published(newest));
+                return Ok(published(newest, false));
             }
             let mut keys = remaining(&ring, now);
             if keys.len() >= bounds::SIGNING_KEYS {
@@ -130,7 +132,7 @@ impl SigningKeys {
             let key = self.held_from(self.generate().await, now, now.plus_ms(self.config.publish_before_ms));
             keys.push(key.clone());
             if self.replace(SigningRing::new(keys)).await? == ReplaceKeysOutcome::Replaced {
-                return Ok(published(&key));
+                return Ok(published(&key, true));
             }
         }
         Err(Fault::Unavailable("other processes changed the signing keys at the same time".into()))
@@ -155,12 +157,16 @@ impl SigningKeys {
         let keys = Arc::downgrade(self);
         let every = Duration::from_millis((self.config.publish_before_ms / 4).clamp(100, bounds::SIGNING_KEYS_EVERY_MS));
         tokio::spawn(async move {
+            let mut failed = false;
             loop {
                 tokio::time::sleep(every).await;
                 let Some(keys) = keys.upgrade() else { break };
-                if let Err(fault) = keys.reload().await {
-                    tracing::warn!(class = fault.class(), "the signing keys were not read");
+                let read = keys.reload().await;
+                // Once for each outage: it may last.
+                if let (Err(fault), false) = (&read, failed) {
+                    tracing::warn!(class = fault.class(), "the signing keys were not read; those that are held go on");
                 }
+                failed = read.is_err();
             }
         });
     }
@@ -231,8 +237,8 @@ impl SigningKeys {
     }
 }
 
-fn published(key: &HeldKey) -> RotateKeysOutcome {
-    RotateKeysOutcome::Published { kid: key.pair.kid().into(), signs_from: key.signs_from }
+fn published(key: &HeldKey, is_new: bool) -> RotateKeysOutcome {
+    RotateKeysOutcome::Published { kid: key.pair.kid().into(), signs_from: key.signs_from, is_new }
 }
 
 /// The keys without those whose time is over.
@@ -305,7 +311,7 @@ mod tests {
         let first = signer(&one);
 
         let RotateKeysOutcome::Published { kid, .. } = one.rotate().await.expect("rotate") else { panic!("published") };
-        assert!(matches!(other.rotate().await, Ok(RotateKeysOutcome::Published { kid: again, .. }) if again == kid));
+        assert!(matches!(other.rotate().await, Ok(RotateKeysOutcome::Published { kid: again, is_new: false, .. }) if again == kid));
         assert_eq!((signer(&one), one.jwks().body), (first.clone(), other.jwks().body));
         assert!(one.jwks().body.contains(&*kid) && one.jwks().body.contains(&*first));
 

@@ -49,9 +49,9 @@ fn is_known(headers: &HeaderMap, etag: &str) -> bool {
 }
 
 /// `POST /v1/tokens/keys/rotate`: accepted, since the key signs only later.
-pub(super) async fn rotate(_: By<TokensWrite>, State(server): Shared) -> Result<Response, Problem> {
-    match service(&server)?.keys().rotate().await.map_err(unavailable)? {
-        RotateKeysOutcome::Published { kid, signs_from } => {
+pub(super) async fn rotate(by: By<TokensWrite>, State(server): Shared) -> Result<Response, Problem> {
+    match service(&server)?.rotate_keys(&by.origin()).await.map_err(unavailable)? {
+        RotateKeysOutcome::Published { kid, signs_from, .. } => {
             Ok(reply(StatusCode::ACCEPTED, json!({"kid": kid, "signs_from": signs_from})).into())
         }
         RotateKeysOutcome::Imported => Err(Problem::new(ProblemCode::SigningKeyImported)),

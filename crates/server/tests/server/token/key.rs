@@ -57,7 +57,13 @@ fn the_key_set_is_cached_by_whoever_has_it() {
         assert_eq!((unchanged.header("etag"), unchanged.text().as_str()), (Some(etag.as_str()), ""));
     }
     let _ = again("\"x\"").expect(200);
-    let _ = ask(&server, post("/v1/tokens/keys/rotate")).expect(202);
+    let rotated = ask(&server, post("/v1/tokens/keys/rotate")).expect(202).json();
+    assert_eq!(ask(&server, post("/v1/tokens/keys/rotate")).expect(202).json()["kid"], rotated["kid"], "a repeat adds none");
+    let written = wait_for(START, || {
+        let events = ask(&server, get("/v1/events?type=admin.signing_key_published")).expect(200).json();
+        Some(events["events"].clone()).filter(|events| events[0]["reason"] == rotated["kid"])
+    });
+    assert_eq!(written.as_ref().and_then(Value::as_array).map(Vec::len), Some(1), "{written:?}");
     assert_ne!(again(&etag).expect(200).header("etag"), Some(etag.as_str()));
 }
 

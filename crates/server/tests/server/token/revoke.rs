@@ -84,7 +84,7 @@ fn all_of_a_user_end_and_the_next_one_passes_at_once() {
 /// Ends the session of an answer, or its user.
 type End = fn(&Server, &Value);
 
-// S13 S60
+// S13
 #[test]
 fn whatever_ends_a_session_or_a_user_ends_their_tokens() {
     let server = Server::start(options().env("VESTIBULE_SESSIONS__CAP", "2"));
