@@ -4,6 +4,7 @@
 //! login and needs nothing of this.
 
 pub mod command;
+mod guess;
 pub mod known_device;
 pub mod port;
 pub mod reset;

@@ -5,14 +5,15 @@
 use super::{
     Account, AccountStore, Email, KnownDeviceToken,
     command::*,
-    throttle::{Admission, Attempt, AttemptEnd, Budgets, LocalThrottle, LoginThrottle},
+    guess::{Guess, Proof},
+    throttle::{Attempt, Budgets, LocalThrottle, LoginThrottle},
 };
 use crate::{
     bounds,
-    event::{Event, EventType, Observer, Origin},
+    event::{Observer, Origin},
     fault::Fault,
     id::{UserId, UserTag},
-    password::{ContextWords, HashPool, Password, PasswordHash, PasswordPolicy, PasswordReason, PoolOutcome},
+    password::{ContextWords, HashPool, Password, PasswordPolicy, PasswordReason, PoolOutcome},
     session::{
         Session, Sessions,
         service::{
@@ -24,7 +25,7 @@ use crate::{
     user::Context,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// Accounts with addresses and passwords, over a record and a session service.
 pub struct Accounts {
@@ -174,23 +175,6 @@ pub(super) enum Judged {
     Overloaded,
 }
 
-/// A password that was said, once it was compared.
-pub(super) enum Proof {
-    /// It is the account's.
-    Right(Account),
-    /// It is not.
-    Wrong,
-    /// The user has no account.
-    NoAccount,
-    /// Too many wrong ones; it was not looked at.
-    Throttled {
-        /// When the next attempt may be made.
-        retry_after: Duration,
-    },
-    /// The hashing pool is full.
-    Overloaded,
-}
-
 macro_rules! done {
     ($outcome:expr, $overloaded:expr) => {
         match $outcome {
@@ -255,28 +239,15 @@ impl Accounts {
             Some(email) => self.store.by_email(email).await?,
             None => None,
         };
-        let known = self.known_device(credentials.known_device.as_deref(), account.as_ref());
+        let known = self.device_subject(credentials.known_device.as_deref(), account.as_ref());
         let attempt = Attempt { subject: known.or(typed), address: origin.ip };
-        if let Admission::Throttled { retry_after } = self.throttle.admit(attempt, self.clock.now()).await? {
-            self.note_throttled(account.as_ref(), &origin);
-            return Ok(Login::Throttled { retry_after });
-        }
-        let hash = account.as_ref().map(stored_hash).transpose()?;
-        let verified = match self.pool.verify_or_burn(&credentials.password, hash.as_ref()).await {
-            PoolOutcome::Done(verified) => verified,
-            PoolOutcome::Overloaded => {
-                self.throttle.settle(attempt, AttemptEnd::Undecided).await?;
-                return Ok(Login::Overloaded);
-            }
+        let verified = match self.guess(attempt, &credentials.password, account.as_ref(), &origin).await? {
+            Guess::Right(verified) => verified,
+            Guess::Wrong => return Ok(Login::Refused),
+            Guess::Throttled { retry_after } => return Ok(Login::Throttled { retry_after }),
+            Guess::Overloaded => return Ok(Login::Overloaded),
         };
-        let account = match account {
-            Some(account) if verified.valid => account,
-            unproved => {
-                self.note_failure(unproved.as_ref(), "invalid_credentials", &origin);
-                return Ok(Login::Refused);
-            }
-        };
-        self.throttle.settle(attempt, AttemptEnd::Succeeded).await?;
+        let Some(account) = account else { return Ok(Login::Refused) };
         origin.actor = Some(account.user_id.as_str().into());
         let tag = self.sessions.tag(&account.user_id);
         // Whatever became of the password since: the device is the same.
@@ -355,26 +326,6 @@ impl Accounts {
         }
     }
 
-    /// Asks the user of a session for their password again. Whoever found a session open has no more tries than at a login.
-    pub(super) async fn prove(&self, session: &Session, password: &Password, origin: &Origin) -> Result<Proof, Fault> {
-        let Some(account) = self.store.by_tag(session.id.tag()).await? else { return Ok(Proof::NoAccount) };
-        let attempt = Attempt { subject: Some(self.subject(b"\0session", &session.id.to_bytes())), address: origin.ip };
-        if let Admission::Throttled { retry_after } = self.throttle.admit(attempt, self.clock.now()).await? {
-            self.note_throttled(Some(&account), origin);
-            return Ok(Proof::Throttled { retry_after });
-        }
-        let (proof, end) = match self.pool.verify(password, &stored_hash(&account)?).await {
-            PoolOutcome::Done(verified) if verified.valid => (Proof::Right(account), AttemptEnd::Succeeded),
-            PoolOutcome::Done(_) => {
-                self.note_failure(Some(&account), "wrong_password", origin);
-                return Ok(Proof::Wrong);
-            }
-            PoolOutcome::Overloaded => (Proof::Overloaded, AttemptEnd::Undecided),
-        };
-        self.throttle.settle(attempt, end).await?;
-        Ok(proof)
-    }
-
     /// Judges a new password for an account and hashes it.
     pub(super) async fn judge_and_hash(&self, account: &Account, new: &Password) -> Judged {
         let context = ContextWords::new([account.email.as_str(), account.name.as_deref().unwrap_or_default()]);
@@ -389,27 +340,6 @@ impl Accounts {
         }
     }
 
-    /// Whose failures a login at this address is counted with, whether it has an account or not.
-    pub(super) fn login_subject(&self, email: &Email) -> [u8; 12] {
-        self.subject(b"\0login", email.as_str().as_bytes())
-    }
-
-    /// What stands for somebody where failures are counted.
-    pub(super) fn subject(&self, purpose: &[u8], name: &[u8]) -> [u8; 12] {
-        self.sessions.deployment().pseudonym(purpose, name)
-    }
-
-    /// The subject of a device that the owner of this account has used; `None` for a stranger's.
-    fn known_device(&self, token: Option<&str>, account: Option<&Account>) -> Option<[u8; 12]> {
-        let (token, account) = (KnownDeviceToken::parse(self.sessions.ring(), token?)?, account?);
-        let is_known = token.knows(account, self.sessions.tag(&account.user_id), self.clock.now());
-        is_known.then(|| self.subject(b"\0device", token.digest().as_bytes()))
-    }
-
-    fn introduce_device(&self, tag: UserTag) -> KnownDeviceToken {
-        KnownDeviceToken::issue(self.sessions.ring(), tag, self.clock.now())
-    }
-
     /// Replaces a hash that is weaker than those made today. Failing to do so fails no login: the next one tries again.
     async fn strengthen(&self, account: &Account, password: &Password, origin: Origin) {
         let PoolOutcome::Done(hash) = self.pool.hash(password).await else { return };
@@ -419,37 +349,6 @@ impl Accounts {
             tracing::warn!(class = fault.class(), "a weak password hash was not replaced");
         }
     }
-
-    fn note_failure(&self, account: Option<&Account>, reason: &str, origin: &Origin) {
-        metrics::counter!("vestibule_logins_failed_total").increment(1);
-        self.observer.note(self.failure(account, reason, origin));
-    }
-
-    /// One event a minute for each account, and for each address where there is none: whoever is throttled may go on asking.
-    fn note_throttled(&self, account: Option<&Account>, origin: &Origin) {
-        metrics::counter!("vestibule_logins_throttled_total").increment(1);
-        let mut key = [0; 16];
-        match (account, origin.ip.map(|ip| ip.to_canonical())) {
-            (Some(account), _) => key[..UserTag::LEN].copy_from_slice(self.sessions.tag(&account.user_id).as_bytes()),
-            (None, Some(IpAddr::V4(ip))) => key = ip.to_ipv6_mapped().octets(),
-            (None, Some(IpAddr::V6(ip))) => key = ip.octets(),
-            (None, None) => {}
-        }
-        self.observer.note_once(u128::from_be_bytes(key), self.failure(account, "throttled", origin));
-    }
-
-    /// A failed login. Without an account nobody's name is on it: what was typed there may be a password.
-    fn failure(&self, account: Option<&Account>, reason: &str, origin: &Origin) -> Event {
-        let event = Event::new(EventType::LoginFailed, self.clock.now(), origin).because(reason);
-        match account {
-            Some(account) => event.of(self.sessions.tag(&account.user_id), Some(&account.user_id)),
-            None => event,
-        }
-    }
-}
-
-fn stored_hash(account: &Account) -> Result<PasswordHash, Fault> {
-    PasswordHash::parse(&account.password_hash).map_err(|_| Fault::Corrupt("a stored password hash cannot be read".into()))
 }
 
 fn fresh_user_id() -> UserId {

@@ -2,7 +2,7 @@
 //!
 //! It is the first factor once more and never the second: a session without one stays without.
 
-use super::{Accounts, service::Proof};
+use super::{Accounts, guess::Proof};
 use crate::{
     event::Origin,
     fault::Fault,
