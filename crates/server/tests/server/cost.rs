@@ -111,7 +111,9 @@ fn no_request_walks_the_keys() {
     let document = counted.ask(get("/openapi.json")).expect(200).json();
     let mut asked = 0;
     let everything = || {
-        for (path, methods) in document["paths"].as_object().expect("paths") {
+        // An event stream goes on for as long as somebody reads it.
+        let paths = document["paths"].as_object().expect("paths").iter().filter(|(path, _)| !path.ends_with("/stream"));
+        for (path, methods) in paths {
             for method in methods.as_object().expect("methods").keys().filter(|name| name.len() <= 6) {
                 // A user each: some are disabled or deleted on the way.
                 let user = format!("user-{asked}");

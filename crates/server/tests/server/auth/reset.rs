@@ -74,6 +74,37 @@ fn a_token_sets_a_new_password_once_and_ends_all_sessions() {
     });
 }
 
+// S14
+#[test]
+fn a_new_password_ends_the_tokens_from_before() {
+    on_each_form(&ServerOptions::default(), |server| {
+        let mut browser = Browser::of(server, "ada@example.com");
+        let user = id(&mut browser);
+        let issue = |body: Value| manage(server, post("/v1/tokens").json(&body)).expect(201).json();
+        let refresh = |issued: &Value| {
+            let body = json!({"refresh_token": issued["refresh_token"]});
+            manage(server, post("/v1/tokens/refresh").json(&body))
+        };
+        let verify = |issued: &Value| {
+            let body = json!({"token": issued["access_token"]});
+            manage(server, post("/v1/tokens/verify").json(&body)).status
+        };
+        let session = browser.session_id();
+        let (own, apart) = (issue(json!({"session_id": session})), issue(json!({"user_id": user})));
+        let change = json!({"current_password": PASSWORD, "new_password": NEW});
+        let _ = browser.send(post("/auth/password").json(&change)).expect(200);
+        assert_eq!((verify(&apart), refresh(&apart).expect(400).code().as_str()), (401, "token_revoked"));
+        assert_eq!(verify(&own), 200, "the session that changed the password goes on, and what belongs to it");
+
+        let again = issue(json!({"user_id": user}));
+        let _ = set(server, &token(server, &user), PASSWORD).expect(204);
+        for issued in [&own, &again] {
+            assert_eq!((verify(issued), refresh(issued).expect(400).code().as_str()), (401, "token_revoked"));
+        }
+        assert_eq!(verify(&issue(json!({"user_id": user}))), 200);
+    });
+}
+
 // S87
 #[test]
 fn a_newer_token_and_a_changed_password_void_the_one_before() {
