@@ -151,8 +151,8 @@ pub trait EventChain: Send + Sync {
 pub enum BreakKind {
     /// An event is not as it was written.
     EventAltered,
-    /// An event was sealed under a secret that this server does not have; it may have been altered.
-    EventUnderUnknownKey,
+    /// An event, or what proves others, was sealed under a secret that this server does not have; it may have been altered.
+    UnderUnknownKey,
     /// Events of a range are missing.
     EventsMissing,
     /// A range has events that it did not have, or in another order.
@@ -401,10 +401,10 @@ impl<'a> Walk<'a> {
 
     fn check_forgotten(&mut self, forgotten: &Forgotten) {
         let content = Forgotten::content(self.lane, forgotten.through);
-        let is_good =
-            forgotten.seal.is_none_or(|seal| self.chain.sealer.prove(b"forgotten", &content, &seal) == Sealed::Intact);
-        if !is_good {
-            self.note(BreakKind::RetentionAltered, 0, Some(forgotten.through));
+        let Some(seal) = forgotten.seal else { return };
+        let proof = self.chain.sealer.prove(b"forgotten", &content, &seal);
+        if let Some(kind) = broken(proof, BreakKind::RetentionAltered) {
+            self.note(kind, 0, Some(forgotten.through));
         }
     }
 
@@ -419,8 +419,9 @@ impl<'a> Walk<'a> {
             }
             None => (checkpoint.sequence == 1 && checkpoint.from == 0) || checkpoint.from <= forgotten.through,
         };
-        if proof != Sealed::Intact || !follows {
-            self.note(BreakKind::CheckpointAltered, checkpoint.from, Some(checkpoint.through));
+        let kind = broken(proof, BreakKind::CheckpointAltered).or((!follows).then_some(BreakKind::CheckpointAltered));
+        if let Some(kind) = kind {
+            self.note(kind, checkpoint.from, Some(checkpoint.through));
         }
     }
 
@@ -483,11 +484,7 @@ impl<'a> Walk<'a> {
 
     fn check_event(&mut self, found: &Found) {
         let proof = found.event.as_ref().map_or(Sealed::Altered, |event| self.chain.sealer.check(event, &found.link.seal));
-        let kind = match proof {
-            Sealed::Intact => return,
-            Sealed::Altered => BreakKind::EventAltered,
-            Sealed::UnknownKey => BreakKind::EventUnderUnknownKey,
-        };
+        let Some(kind) = broken(proof, BreakKind::EventAltered) else { return };
         let position = found.link.position;
         let event = found.event.as_ref();
         let noted = self.note(kind, position.saturating_sub(1), Some(position));
@@ -501,5 +498,14 @@ impl<'a> Walk<'a> {
         self.breaks.retain(|found| found.kind != BreakKind::EventsMissing || found.after >= forgotten.through);
         report.breaks.append(&mut self.breaks);
         Ok(())
+    }
+}
+
+/// What a proof shows to be broken, if anything.
+fn broken(proof: Sealed, altered: BreakKind) -> Option<BreakKind> {
+    match proof {
+        Sealed::Intact => None,
+        Sealed::Altered => Some(altered),
+        Sealed::UnknownKey => Some(BreakKind::UnderUnknownKey),
     }
 }

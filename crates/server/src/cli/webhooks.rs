@@ -27,7 +27,7 @@ impl Command {
             Self::List => list(client, output)?,
             Self::Redeliver { name } => {
                 let answer = client.post(&format!("/v1/webhooks/{}/redeliver", encoded(&name)), &json!({}))?;
-                output.done(&answer, &format!("{} events are delivered once more", answer["redelivered"]))?;
+                output.done(&answer, &format!("to be delivered once more: {}", answer["redelivered"]))?;
             }
         }
         Ok(ExitCode::SUCCESS)

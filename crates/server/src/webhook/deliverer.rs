@@ -134,8 +134,9 @@ impl Deliverer {
             return Ok(false);
         }
         let Some(from) = progress.next() else { return Ok(true) };
-        let tail = self.events.tail(from, 1).await?;
-        let has_news = tail.events.iter().any(|event| !self.told.contains(&event.id));
+        let tail = self.events.tail(from.clone(), PAGE).await?;
+        // What was told already may stand at the beginning for a while; see the field.
+        let has_news = tail.next != from || tail.events.iter().any(|event| !self.told.contains(&event.id));
         Ok(has_news || tail.missed > 0 || !progress.again.is_empty())
     }
 

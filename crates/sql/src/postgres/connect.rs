@@ -125,7 +125,7 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), Fault> {
 /// A restored database may be in a cluster that has counted fewer transactions than the one its change log comes from.
 async fn raise_base(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let row = sqlx::query(
-        "SELECT coalesce((SELECT max(sequence) >> 16 FROM vestibule_change_log), 0),
+        "SELECT greatest((SELECT max(sequence) FROM vestibule_change_log), (SELECT max(position) FROM vestibule_events), 0) >> 16,
                 base + pg_current_xact_id()::text::bigint FROM vestibule_meta",
     )
     .fetch_one(&mut *connection)
@@ -134,7 +134,10 @@ async fn raise_base(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     if written >= next {
         let raise = written - next + 1;
         sqlx::query("UPDATE vestibule_meta SET base = base + $1").bind(raise).execute(connection).await?;
-        tracing::warn!(raise, "the database was restored into another cluster: its change log goes on above what it holds");
+        tracing::warn!(
+            raise,
+            "the database was restored into another cluster: its change log and its events go on above what it holds"
+        );
     }
     Ok(())
 }

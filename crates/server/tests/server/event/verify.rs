@@ -106,6 +106,25 @@ fn what_was_deleted_after_a_crash_is_found() {
     assert_broken(&server, "events_missing");
 }
 
+/// A secret that was replaced proves what it sealed for as long as the server has it.
+#[test]
+fn a_replaced_secret_still_proves_what_it_sealed() {
+    let mut first = Server::start(ServerOptions::default());
+    use_it(&first);
+    assert!(first.terminate().success());
+    let data = first.data();
+    let options = || {
+        let secret = "another secret of this deployment 1234567890";
+        ServerOptions::default().env("VESTIBULE_DATA_DIR", data.to_str().expect("text")).env("VESTIBULE_SECRET", secret)
+    };
+    let mut both = Server::start(options().env("VESTIBULE_SECRET_PREVIOUS", first.secret()));
+    use_it(&both);
+    assert_intact(&both);
+    assert!(both.terminate().success());
+    let without = Server::start(options());
+    assert_broken(&without, "under_unknown_key");
+}
+
 /// Forgetting is no break.
 #[test]
 fn retention_breaks_nothing() {
