@@ -139,6 +139,9 @@ fn one_node_delivers_for_all() {
         login(&two, &format!("user-{user}"));
     }
     receiver.wait_for("ten", |received| received.len() >= 10);
+    // Whoever ends before it has noted what it delivered leaves it to the other one, who delivers it again.
+    let noted = || (state(&two)["delivered"] == 10).then_some(());
+    assert!(wait_for(START, noted).is_some(), "what was delivered is not noted");
     assert!(one.terminate().success());
     login(&two, "after");
     let received = receiver.wait_for("the one after", |received| received.len() >= 11);
