@@ -87,15 +87,17 @@ impl Scopes {
         Self(vec![Scope::All])
     }
 
-    /// Whether this permits `scope`. `sessions:write` permits to validate, `tokens:write` to introspect and revoke.
+    /// Whether this permits `scope`. `sessions:write` permits to validate, `tokens:write` to introspect and revoke, and
+    /// `tokens:read` to introspect.
     #[must_use]
     pub fn permits(&self, scope: &str) -> bool {
-        let implied = match scope {
-            "sessions:validate" => "sessions:write",
-            "tokens:introspect" | "tokens:revoke" => "tokens:write",
-            _ => scope,
+        let implied_by: &[&str] = match scope {
+            "sessions:validate" => &["sessions:write"],
+            "tokens:introspect" => &["tokens:read", "tokens:write"],
+            "tokens:revoke" => &["tokens:write"],
+            _ => &[],
         };
-        self.0.iter().any(|has| *has == Scope::All || has.as_str() == scope || has.as_str() == implied)
+        self.0.iter().any(|has| *has == Scope::All || has.as_str() == scope || implied_by.contains(&has.as_str()))
     }
 
     /// Whether this permits all that `other` does: nobody may give more than they have.
@@ -138,6 +140,8 @@ mod tests {
     fn a_key_gives_no_more_than_it_has() {
         let reader = scopes(&["sessions:read"]);
         assert!(reader.permits("sessions:read") && !reader.permits("sessions:write") && !reader.permits("sessions:validate"));
+        let tokens = Scopes::new(vec!["tokens:read".parse().expect("known")]);
+        assert!(tokens.permits("tokens:introspect") && !tokens.permits("tokens:revoke") && !tokens.permits("tokens:write"));
         assert!(!reader.covers(&scopes(&["sessions:write"])) && !reader.covers(&Scopes::all()));
         assert!(scopes(&["sessions:write"]).covers(&scopes(&["sessions:validate"])));
         assert!(Scopes::all().covers(&Scopes::all()));

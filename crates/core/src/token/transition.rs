@@ -236,7 +236,8 @@ enum Meeting {
 
 impl Refresh {
     fn meets(&self, family: &Family, now: Timestamp) -> Meeting {
-        let in_grace = now < family.advanced_at.plus_ms(self.grace_ms);
+        // A racer can have looked at the clock before the winner did, so that even no grace at all would seem not to be over.
+        let in_grace = now.max(family.advanced_at) < family.advanced_at.plus_ms(self.grace_ms);
         match family.generation.checked_sub(self.generation) {
             None | Some(0) => Meeting::Next,
             Some(1) if in_grace => Meeting::Again,

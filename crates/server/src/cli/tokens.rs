@@ -86,7 +86,7 @@ pub(super) struct Refresh {
 #[group(id = "what", required = true, args = ["id", "token", "family", "session", "user"])]
 pub(super) struct Revoke {
     /// One access token, by its id (jti)
-    #[arg(long, value_name = "ID")]
+    #[arg(long, visible_alias = "jti", value_name = "ID")]
     id: Option<String>,
     /// The access or refresh token that `-` reads from standard input, or that is in VESTIBULE_TOKEN
     #[arg(long, value_name = "-", num_args = 0..=1, default_missing_value = "", hide_default_value = true)]

@@ -45,8 +45,8 @@ async fn found(connection: &mut PgConnection, inputs: &[Input]) -> Result<(), Tr
         Input::Touch(_) | Input::Append(_) => None,
     });
     let begins = |command: &Command| {
-        use Command::{CreateSession, DisableUser, IssueFamily, Register};
-        matches!(command, CreateSession(_) | DisableUser(_) | Register(_) | IssueFamily(_))
+        use Command::{CreateSession, DisableUser, IssueFamily, Register, TrustDevice};
+        matches!(command, CreateSession(_) | DisableUser(_) | Register(_) | IssueFamily(_) | TrustDevice(_))
     };
     let tags: BTreeSet<[u8; 12]> = requests
         .flatten()

@@ -85,7 +85,6 @@ pub struct PostgresRecord {
     writers: Writers,
     lock: Option<Lock>,
     read_timeout: Duration,
-    idle_slack_ms: u64,
     sealer: Option<Sealer>,
     /// Where the walk over users without anything goes on.
     forget_users_after: AtomicI64,
@@ -108,7 +107,7 @@ impl PostgresRecord {
         let sealer = options.sealer;
         let writers = Writers::start(&connector, count, idle_slack_ms, sealer.as_ref());
         let read_timeout = options.read_timeout;
-        Ok(Self { pool, writers, lock, read_timeout, idle_slack_ms, sealer, forget_users_after: AtomicI64::new(0) })
+        Ok(Self { pool, writers, lock, read_timeout, sealer, forget_users_after: AtomicI64::new(0) })
     }
 }
 

@@ -79,8 +79,6 @@ impl Record for PostgresRecord {
     }
 
     fn due(&self, now: Timestamp, limit: usize) -> Answer<'_, Vec<UserTag>> {
-        // A session that is not yet ended for idleness must not be reported over and over.
-        let now = now.minus_ms(self.idle_slack_ms);
         self.read(session::due(&self.pool, now, limit))
     }
 

@@ -57,12 +57,13 @@ const WRITE: &str = "WITH
   revoked_total = revoked_total + $53, expired_total = expired_total + $54,
   events = events + (SELECT count(*) FROM new_events) WHERE slot = $49";
 
-/// Writes a batch. `slot` is this writer's row of figures.
+/// Writes a batch. `idle_slack_ms` is added before a session is due for idleness, `slot` is this writer's row of figures.
 pub(super) async fn batch(
     connection: &mut PgConnection,
     counters: &Counters,
     users: &[Held],
     journal: &Journal,
+    idle_slack_ms: u64,
     slot: i16,
     sealer: Option<&Sealer>,
 ) -> Result<(), Trouble> {
@@ -72,8 +73,9 @@ pub(super) async fn batch(
     }
     account::write(connection, users).await?;
     let query = bind_users(sqlx::query(WRITE), users);
-    let query = bind_changed_sessions(query, users);
-    let query = bind_new_sessions(query, users);
+    let (changed, new) = sessions(users, idle_slack_ms);
+    let query = bind_changed_sessions(query, &changed);
+    let query = bind_new_sessions(query, &new);
     let query = bind_marks(query, users);
     let query = bind_changes(query, &journal.changes);
     let query = bind_denials(query, &journal.denied);
@@ -86,7 +88,7 @@ pub(super) async fn batch(
 pub(super) async fn events(connection: &mut PgConnection, sealer: Option<&Sealer>, events: &[Event]) -> Result<(), Trouble> {
     let nothing = Counters { sequence: 0, stats: load::figures_base(), ..Counters::default() };
     let journal = Journal { events: events.to_vec(), ..Journal::default() };
-    batch(connection, &nothing, &[], &journal, 0, sealer).await
+    batch(connection, &nothing, &[], &journal, 0, 0, sealer).await
 }
 
 type Bound<'q> = Query<'q, Postgres, Arguments>;
@@ -117,18 +119,21 @@ struct Write {
     /// The session's row, or its user's where it has none yet.
     row: i64,
     epoch: i64,
+    /// When it is over if nobody uses it any more.
+    deadline: i64,
     session: PackedSession,
 }
 
 /// What has to be written of sessions: those with a row, and those without.
-fn sessions(users: &[Held]) -> (Vec<Write>, Vec<Write>) {
+fn sessions(users: &[Held], idle_slack_ms: u64) -> (Vec<Write>, Vec<Write>) {
     let (mut changed, mut new) = (Vec::new(), Vec::new());
     for held in users {
         let Some(user_row) = held.row else { continue };
         let live = held.user.live.iter().filter(|session| held.put.contains(session.id().serial())).cloned();
         for session in live.chain(held.ended.iter().map(without_payload)) {
             let row = held.rows.get(session.id().serial());
-            let write = Write { row: *row.unwrap_or(&user_row), epoch: held.epoch, session };
+            let deadline = int(session.over_at(idle_slack_ms).millis());
+            let write = Write { row: *row.unwrap_or(&user_row), epoch: held.epoch, deadline, session };
             if row.is_some() { changed.push(write) } else { new.push(write) }
         }
     }
@@ -139,33 +144,27 @@ fn ended_at(write: &Write) -> Option<i64> {
     write.session.ended().map(|ended| int(ended.at.millis()))
 }
 
-fn deadline(write: &Write) -> i64 {
-    int(write.session.deadline().millis())
-}
-
 fn body(write: &Write) -> Vec<u8> {
     write.session.as_bytes().to_vec()
 }
 
-fn bind_changed_sessions<'q>(query: Bound<'q>, users: &[Held]) -> Bound<'q> {
-    let (changed, _) = sessions(users);
+fn bind_changed_sessions<'q>(query: Bound<'q>, changed: &[Write]) -> Bound<'q> {
     query
-        .bind(column(&changed, |write| write.row))
-        .bind(column(&changed, |write| write.epoch))
-        .bind(column(&changed, deadline))
-        .bind(column(&changed, ended_at))
-        .bind(column(&changed, body))
+        .bind(column(changed, |write| write.row))
+        .bind(column(changed, |write| write.epoch))
+        .bind(column(changed, |write| write.deadline))
+        .bind(column(changed, ended_at))
+        .bind(column(changed, body))
 }
 
-fn bind_new_sessions<'q>(query: Bound<'q>, users: &[Held]) -> Bound<'q> {
-    let (_, new) = sessions(users);
+fn bind_new_sessions<'q>(query: Bound<'q>, new: &[Write]) -> Bound<'q> {
     query
-        .bind(column(&new, |write| write.row))
-        .bind(column(&new, |write| write.epoch))
-        .bind(column(&new, |write| write.session.id().serial().to_vec()))
-        .bind(column(&new, deadline))
-        .bind(column(&new, ended_at))
-        .bind(column(&new, body))
+        .bind(column(new, |write| write.row))
+        .bind(column(new, |write| write.epoch))
+        .bind(column(new, |write| write.session.id().serial().to_vec()))
+        .bind(column(new, |write| write.deadline))
+        .bind(column(new, ended_at))
+        .bind(column(new, body))
 }
 
 fn bind_marks<'q>(query: Bound<'q>, users: &[Held]) -> Bound<'q> {

@@ -214,7 +214,7 @@ async fn run(
 ) -> Result<Done, Trouble> {
     let (mut loaded, mut counters) = load::batch(transaction, &inputs).await?;
     let (outputs, journal) = batch::decide(&mut loaded, inputs, idle_slack_ms, &mut counters);
-    write::batch(transaction, &counters, &loaded.held, &journal, slot, sealer).await?;
+    write::batch(transaction, &counters, &loaded.held, &journal, idle_slack_ms, slot, sealer).await?;
     Ok(Done { outputs, marks: loaded.held.iter().any(|held| !held.marks.is_empty()) })
 }
 

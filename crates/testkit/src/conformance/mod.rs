@@ -226,6 +226,7 @@ macro_rules! session_conformance {
                 reuse_ends_the_family_and_no_other,
                 parallel_refreshes_are_given_one_successor,
                 without_grace_one_of_many_succeeds,
+                without_grace_a_late_racer_has_none,
                 a_family_ends_by_rest_and_by_age,
                 whoever_else_asks_does_no_harm,
                 a_token_from_ahead_is_from_a_lost_write,

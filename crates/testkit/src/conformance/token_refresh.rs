@@ -148,6 +148,19 @@ pub async fn without_grace_one_of_many_succeeds(scene: Scene) {
     assert_eq!(scene.events_of(&ada, EventType::TokenReused).await.len(), 1);
 }
 
+/// Nor is there a second winner who looked at the clock before the first one did, and was decided after it.
+// S62
+pub async fn without_grace_a_late_racer_has_none(scene: Scene) {
+    let ada = scene.person();
+    let first = scene.issued(&ada, None).await;
+    let command = Refresh { grace_ms: 0, ..refresh(ada.tag, &first) };
+    let early = scene.cx();
+    scene.advance(1);
+    let winner = scene.tokens.refresh(scene.cx(), command.clone()).await;
+    assert!(matches!(winner, Ok(RefreshOutcome::Refreshed(_))), "{winner:?}");
+    assert_eq!(scene.tokens.refresh(early, command).await, Ok(RefreshOutcome::Reused));
+}
+
 /// By rest, and by age however often it is refreshed; an access token outlives neither.
 // S69
 pub async fn a_family_ends_by_rest_and_by_age(scene: Scene) {

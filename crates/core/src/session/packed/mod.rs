@@ -240,18 +240,26 @@ impl PackedSession {
     /// The moment at which it ends if nobody uses it any more.
     #[must_use]
     pub fn deadline(&self) -> Timestamp {
-        self.last_seen_at().plus_ms(self.idle_timeout_ms()).min(self.expires_at())
+        self.over_at(0)
+    }
+
+    /// The moment at which it is over if nobody uses it any more, with slack for uses that are not known yet. They are known
+    /// at least ten times within a rest, so of the slack a fifth of the rest counts at most: a short rest stays short.
+    #[must_use]
+    pub fn over_at(&self, idle_slack_ms: u64) -> Timestamp {
+        let rest = self.idle_timeout_ms();
+        self.last_seen_at().plus_ms(rest).plus_ms(idle_slack_ms.min(rest / 5)).min(self.expires_at())
     }
 
     /// Whether time has ended it, and which limit it was. The absolute one wins where both have passed.
     #[must_use]
     pub fn expired(&self, now: Timestamp, idle_slack_ms: u64) -> Option<EndReason> {
-        if now >= self.expires_at() {
-            Some(EndReason::Absolute)
-        } else if now >= self.last_seen_at().plus_ms(self.idle_timeout_ms()).plus_ms(idle_slack_ms) {
+        if now < self.over_at(idle_slack_ms) {
+            None
+        } else if now < self.expires_at() {
             Some(EndReason::Idle)
         } else {
-            None
+            Some(EndReason::Absolute)
         }
     }
 
@@ -428,6 +436,19 @@ pub(crate) mod tests {
         let previous = TokenDigest::from_bytes([8; 32]);
         assert_eq!(packed.generation(&previous, before), Some(Generation::Previous));
         assert_eq!(packed.generation(&previous, Timestamp::from_millis(1_005_000)), None);
+    }
+
+    // S7
+    #[test]
+    fn slack_is_for_late_news_and_never_much_of_a_rest() {
+        let packed = PackedSession::pack(&full_session());
+        let rested = |ms: u64| packed.last_seen_at().plus_ms(60_000 + ms);
+        assert_eq!(packed.expired(rested(0), 0), Some(EndReason::Idle));
+        assert_eq!((packed.expired(rested(4_999), 5_000), packed.expired(rested(5_000), 5_000)), (None, Some(EndReason::Idle)));
+        assert_eq!(
+            (packed.expired(rested(11_999), 120_000), packed.expired(rested(12_000), 120_000)),
+            (None, Some(EndReason::Idle))
+        );
     }
 
     #[test]

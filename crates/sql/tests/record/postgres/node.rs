@@ -1,15 +1,19 @@
 //! Several nodes on one database.
 
 use super::{Database, Node};
-use crate::scene::{START, create, created, end_all, register, request, session, tag};
+use crate::scene::{START, create, created, end_all, register, request, session, tag, user_id};
 use std::collections::HashMap;
 use vestibule_core::{
     account::command::RegisterOutcome,
+    device::{
+        DeviceId,
+        command::{TrustDevice, TrustOutcome},
+    },
     id::UserTag,
     record::Record,
     session::{
-        CapPolicy,
-        command::{Cap, CreateOutcome, CreateSession},
+        CapPolicy, Device, Session, TokenDigest,
+        command::{Cap, CreateOutcome, CreateSession, ExpireOutcome, ExpireUser},
     },
     user::command::{DeleteUser, Outcome},
 };
@@ -222,4 +226,42 @@ async fn a_deleted_user_is_erased() {
 async fn a_reset_token_in_the_database() {
     let database = Database::new().await;
     crate::account::a_reset_token_is_taken_once_and_in_time(&*database.node().await.0).await;
+}
+
+/// Uses may be on their way from another node, for as long as they are recorded late: at most a fifth of a rest. A session that
+/// rests for ten seconds is not kept for two minutes more, and its end is reported when it comes.
+// S7
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_short_rest_has_little_slack() {
+    let (database, ada) = (Database::new().await, tag(1));
+    let node = database.node().await;
+    let cap = Cap { limit: 10, policy: CapPolicy::EvictOldest };
+    let session = Session { idle_timeout_ms: 10_000, ..session(START, ada) };
+    node.outcome(START, CreateSession { session, cap, login: false, device: None, is_new_browser: false }).await;
+    for (rested_ms, expired) in [(10_000, 0), (11_999, 0), (12_000, 1)] {
+        let now = START.plus_ms(rested_ms);
+        assert_eq!(node.0.due(now, 10).await.expect("due answers").len() as u64, expired, "{rested_ms}");
+        assert_eq!(
+            node.outcome(now, ExpireUser { tag: ada }).await,
+            Outcome::ExpireUser(ExpireOutcome { expired }),
+            "{rested_ms}"
+        );
+    }
+}
+
+/// A user of whom nothing is known yet can trust a device.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_can_trust_a_device() {
+    let (database, ada) = (Database::new().await, tag(1));
+    let command = TrustDevice {
+        id: DeviceId::generate(ada),
+        user_id: user_id(ada),
+        digest: TokenDigest::from_bytes([1; 32]),
+        label: Device::default(),
+        expires_at: START.plus_ms(60_000),
+        session: None,
+        replaces: None,
+    };
+    let outcome = database.node().await.outcome(START, command).await;
+    assert!(matches!(outcome, Outcome::TrustDevice(TrustOutcome::Trusted(_))), "{outcome:?}");
 }
