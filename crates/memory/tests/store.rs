@@ -73,6 +73,22 @@ async fn those_who_never_come_back_are_forgotten_after_the_retention() {
     assert_eq!(scene.find(&people[0].1).await, FindOutcome::Unknown { user_known: false });
 }
 
+/// S66: a family outlives every retention, and goes with its last token.
+#[tokio::test]
+async fn a_user_with_tokens_is_kept_for_as_long_as_they_live() {
+    let (store, scene) = stage(MemoryOptions { history_retention: Duration::from_secs(1), ..MemoryOptions::default() });
+    let ada = scene.person();
+    let mut family = scene.issued(&ada, None).await;
+    for _ in 0..29 {
+        scene.advance(DAY_MS - 1);
+        sweep(&store, &scene).await;
+        family = scene.refreshed(&ada, &family).await;
+    }
+    scene.advance(2 * DAY_MS);
+    sweep(&store, &scene).await;
+    assert_eq!((store.users_held(), store.memory_used()), (0, 0));
+}
+
 #[tokio::test]
 async fn a_disabled_user_is_not_forgotten() {
     let (store, scene) = stage(MemoryOptions::default());

@@ -85,6 +85,21 @@ async fn a_denial_is_known_on_every_node() {
     Node::at(address_of(&server)).until(Believed::Denied, &ada, &family).await;
 }
 
+/// S66: the key of a user lives as long as the last family, whatever is kept of users who have nothing.
+#[tokio::test]
+async fn a_family_keeps_its_user() {
+    let server = Redis::start();
+    let options = RedisOptions { history_retention: Duration::from_secs(60), ..RedisOptions::default() };
+    let scene = Scene::new(Harness::of(Arc::new(RedisStore::new(address_of(&server), options))));
+    let ada = scene.person();
+    let family = scene.issued(&ada, None).await;
+    let keys = server.command("KEYS vs:*:u:*");
+    let key = keys.lines().find(|line| line.starts_with("vs:")).expect("a user").trim();
+    let ttl = server.command(&format!("PTTL {key}"));
+    let ttl: u64 = ttl.trim().trim_start_matches(':').parse().expect("milliseconds");
+    assert!(ttl > family.expires_at.since_ms(family.created_at), "{ttl}");
+}
+
 /// Behind a link on which nothing arrives any more nothing is believed, and after it what was revoked meanwhile is denied.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_cut_off_believes_nothing() {
