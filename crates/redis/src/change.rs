@@ -72,6 +72,7 @@ pub(crate) struct Writes {
     ended: Vec<PackedSession>,
     erase: bool,
     disables: bool,
+    distrusts: bool,
     events: Vec<Event>,
     /// Added to sessions, users, created, revoked, expired.
     figures: [i64; 5],
@@ -106,6 +107,7 @@ impl Writes {
             ended: ended[ended.len().saturating_sub(MEMORY_ENDED)..].iter().map(without_payload).collect(),
             erase: effects.erase_history,
             disables: user.disabled,
+            distrusts: effects.distrusted,
             events: events.cloned().collect(),
             figures,
             denied: effects.denied,
@@ -119,7 +121,8 @@ impl Writes {
 
     /// Whether it may be refused where memory is short: what ends or shuts out never is.
     fn adds(&self) -> bool {
-        self.user && self.ended.is_empty() && self.denied.is_empty() && !self.erase && !self.disables
+        let shuts_out = self.erase || self.disables || self.distrusts;
+        self.user && self.ended.is_empty() && self.denied.is_empty() && !shuts_out
     }
 }
 

@@ -133,6 +133,7 @@ impl Step<'_> {
         devices.ended.drain(..surplus);
         if count > 0 {
             self.fx.changed = true;
+            self.fx.distrusted = true;
             let event = self.note(EventType::DeviceRevoked);
             event.reason = Some(reason.as_str().into());
             event.count = Some(count);

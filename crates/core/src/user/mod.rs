@@ -168,6 +168,8 @@ pub struct Effects {
     pub account_changed: bool,
     /// Everything that is kept of ended sessions of this user must go.
     pub erase_history: bool,
+    /// Whether trust in a device ended: like an end, a store that is short of room does it all the same.
+    pub distrusted: bool,
     /// Sessions that began.
     pub created: u64,
     /// Access tokens that must not be believed any more.

@@ -4,7 +4,11 @@ use super::support::{DEADLINE, address_of, store_on};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use vestibule_core::{
     deployment::{DeploymentRecord, DeploymentStore},
-    session::command::{ExpireUser, Selection, Touch},
+    device::command::CheckDevice,
+    session::{
+        TokenDigest,
+        command::{ExpireUser, Selection, Touch},
+    },
     token::command::Target,
     user::Context,
 };
@@ -56,9 +60,15 @@ async fn a_change_is_one_script_where_the_user_was_seen_and_a_read_more_where_no
     let ada = scene.person();
     reset(&server);
     let session = scene.login(&ada).await;
-    let written = [("getrange", 1), ("set", 1), ("rpush", 2), ("ltrim", 2), ("pexpire", 3), ("hincrby", 3)];
+    let written = [("getrange", 1), ("set", 1), ("rpush", 2), ("ltrim", 2), ("pexpire", 3), ("hincrby", 4)];
     let trip = [&[("evalsha", 1)][..], &written].concat();
     counted(&server, &trip);
+
+    reset(&server);
+    let digest = TokenDigest::from_bytes([7; 32]);
+    let check = CheckDevice { tag: ada.tag, digest };
+    scene.devices.check(scene.cx(), check).await.expect("check answers");
+    counted(&server, &[("evalsha", 1), ("getrange", 1), ("rpush", 2), ("ltrim", 2), ("pexpire", 3), ("hincrby", 1)]);
 
     let elsewhere = Scene::new(Harness::of(store_on(&server)));
     reset(&server);
@@ -106,7 +116,7 @@ async fn the_end_of_very_many_is_as_short_as_that_of_a_few() {
         scene.logins(&ada, sessions).await;
         reset(&server);
         assert_eq!(scene.end(&ada, Selection::All { except: Vec::new() }).await, sessions as u64);
-        let script = [("getrange", 3), ("set", 2), ("unlink", 1), ("rpush", 2), ("ltrim", 2), ("pexpire", 3), ("hincrby", 3)];
+        let script = [("getrange", 3), ("set", 2), ("unlink", 1), ("rpush", 2), ("ltrim", 2), ("pexpire", 3), ("hincrby", 4)];
         counted(&server, &[&[("evalsha", 1)][..], &script].concat());
     }
 }

@@ -6,9 +6,13 @@ use std::{
     time::Duration,
 };
 use vestibule_core::{
+    device::{
+        DeviceId,
+        command::{RevokeTrust, TrustDevice, TrustSelection},
+    },
     fault::Fault,
     session::{
-        CapPolicy,
+        CapPolicy, Device, TokenDigest,
         command::{Cap, CreateOutcome, CreateSession, Selection},
     },
     user::command::DisableUser,
@@ -89,7 +93,21 @@ async fn a_full_server_refuses_to_begin_and_goes_on_to_end() {
     let scene = scene_on(&server);
     let ada = scene.person();
     let session = scene.login(&ada).await;
+    let trust = || TrustDevice {
+        id: DeviceId::generate(ada.tag),
+        user_id: ada.id.clone(),
+        digest: TokenDigest::from_bytes([7; 32]),
+        label: Device::default(),
+        expires_at: scene.now().plus_ms(60_000),
+        session: None,
+        replaces: None,
+    };
+    scene.devices.trust(scene.cx(), trust()).await.expect("there is room");
     assert!(server.command("CONFIG SET maxmemory 1").contains("OK"));
+    let refused = scene.devices.trust(scene.cx(), trust()).await;
+    assert!(matches!(&refused, Err(Fault::Misconfigured(_))), "{refused:?}");
+    let revoke = RevokeTrust { tag: ada.tag, selection: TrustSelection::All };
+    assert_eq!(scene.devices.revoke_trust(scene.cx(), revoke).await.expect("trust ends").revoked, 1);
     let refused = try_login(&scene).await;
     assert!(matches!(&refused, Err(Fault::Misconfigured(text)) if text.contains("maxmemory")), "{refused:?}");
     assert!(scene.is_valid(&session).await);
