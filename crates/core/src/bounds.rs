@@ -77,6 +77,8 @@ pub const LEGACY_TOKEN_MIN_BYTES: usize = 16;
 pub const LEGACY_TOKEN_BYTES: usize = 256;
 /// Sessions of one call of an import.
 pub const IMPORT_BATCH: usize = 500;
+/// Accounts of one call of an import: each costs a hash of some 20 ms.
+pub const ACCOUNT_IMPORT_BATCH: usize = 200;
 /// Sessions that an import stores at once.
 pub const IMPORTS_AT_ONCE: usize = 32;
 /// Aliases that the memory store keeps at most; some 100 bytes each.

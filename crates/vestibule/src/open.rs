@@ -21,7 +21,7 @@ use vestibule_core::{
     inspect::{Finding, Inspect, Watch, Watches},
     key::KeyStore,
     limit::{Addresses, LimitStore, Limiter, LimiterParts, Rules, bounds::FALLBACK_KEYS},
-    password::{HashPool, Hasher, PasswordPolicy, PoolConfig},
+    password::{Blocklist, HashParams, HashPool, Hasher, PasswordPolicy, PoolConfig},
     secret::KeyRing,
     session::{Policies, SessionStore, Sessions, service::Parts},
     time::{Clock, Follower, Timestamp},
@@ -83,6 +83,10 @@ pub struct Options {
     pub password_pool: PoolConfig,
     /// How often somebody may be wrong about a password. Default: [`LocalThrottle`] with [`Budgets::default`].
     pub login_throttle: Arc<dyn LoginThrottle>,
+    /// What a new hash costs. Default: 19 MiB, two passes, one lane.
+    pub hash_params: HashParams,
+    /// Names of the service and a list of breached passwords, which no new password may be. Default: neither.
+    pub password_blocklist: Blocklist,
 }
 
 impl Options {
@@ -112,6 +116,8 @@ impl Options {
             limits_redis: None,
             password_pool: PoolConfig::default(),
             login_throttle: Arc::new(LocalThrottle::new(Budgets::default())),
+            hash_params: HashParams::default(),
+            password_blocklist: Blocklist::default(),
         }
     }
 
@@ -190,6 +196,10 @@ pub struct Vestibule {
     pub tokens: Option<Arc<Tokens>>,
     /// Accounts; `None` without a record, which they need.
     pub accounts: Option<Arc<Accounts>>,
+    /// Where passwords are hashed, verified and judged, those of accounts and of applications that keep their own.
+    pub password_pool: HashPool,
+    /// Which new passwords are accepted.
+    pub password_policy: PasswordPolicy,
     /// The join of record and state, where there is a record.
     pub durable: Option<Durable>,
     /// Eyes on the servers behind the stores.
@@ -305,12 +315,14 @@ impl Vestibule {
                 policy: tokens.policy(),
             }))),
         };
+        let password_pool = HashPool::new(Hasher::new(options.hash_params), options.password_pool)?;
+        let password_pool = password_pool.with_blocklist(options.password_blocklist);
         let accounts = match &stores.durable {
             None => None,
             Some(durable) => Some(Arc::new(Accounts::new(AccountParts {
                 store: Arc::new(durable.clone()) as Arc<dyn AccountStore>,
                 sessions: sessions.clone(),
-                pool: HashPool::new(Hasher::default(), options.password_pool)?,
+                pool: password_pool.clone(),
                 policy: options.password_policy,
                 throttle: options.login_throttle,
             }))),
@@ -329,6 +341,8 @@ impl Vestibule {
             tokens,
             deny_list,
             accounts,
+            password_pool,
+            password_policy: options.password_policy,
             durable: stores.durable,
             bus: stores.bus,
             watches,

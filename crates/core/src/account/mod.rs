@@ -5,6 +5,7 @@
 
 pub mod command;
 mod guess;
+pub mod import;
 pub mod known_device;
 pub mod port;
 pub mod reset;

@@ -351,7 +351,7 @@ impl Accounts {
     }
 }
 
-fn fresh_user_id() -> UserId {
+pub(super) fn fresh_user_id() -> UserId {
     let text = format!("usr_{}", URL_SAFE_NO_PAD.encode(crate::id::random::<12>()));
     UserId::new(text).expect("a prefix and base64url make a user id")
 }

@@ -1,6 +1,6 @@
 //! argon2: what every new hash is made with, and what others made with their own parameters.
 
-use super::{HashFormatError, HashParams, bounds};
+use super::{HashFormatError, HashParams, bounds, memory::Memory};
 use ::argon2::{Algorithm, Argon2, Params, Version, password_hash::phc};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use subtle::ConstantTimeEq as _;
@@ -46,18 +46,19 @@ impl Setting {
         if memory_kib < 8 * lanes || !fits { Err(HashFormatError::Malformed) } else { Ok(()) }
     }
 
-    pub(super) fn derive(&self, input: &[u8]) -> Result<Zeroizing<Vec<u8>>, OutOfMemory> {
+    pub(super) fn derive(&self, input: &[u8], memory: &Memory) -> Result<Zeroizing<Vec<u8>>, OutOfMemory> {
         let HashParams { memory_kib, passes, lanes } = self.params;
         #[cfg(test)]
         tests::DERIVED.set(tests::DERIVED.get() + self.params.work_kib());
         let params = Params::new(memory_kib, passes, lanes, Some(self.length));
-        let argon2 = Argon2::new(self.algorithm, self.version, params.expect("parameters are checked when they are read"));
+        let params = params.expect("parameters are checked when they are read");
+        let blocks = params.block_count();
+        let argon2 = Argon2::new(self.algorithm, self.version, params);
         let mut output = Zeroizing::new(vec![0; self.length]);
-        match argon2.hash_password_into(input, &self.salt, &mut output) {
-            Ok(()) => Ok(output),
-            Err(::argon2::Error::OutOfMemory) => Err(OutOfMemory),
-            Err(other) => unreachable!("lengths are checked when they are read: {other}"),
-        }
+        let derived =
+            memory.lend(blocks, |blocks| argon2.hash_password_into_with_memory(input, &self.salt, &mut output, blocks))?;
+        derived.expect("lengths are checked when they are read");
+        Ok(output)
     }
 
     /// Whether nothing in it is weaker than in a new hash of this cost.
@@ -79,8 +80,8 @@ pub(super) struct Argon2Hash {
 
 impl Argon2Hash {
     /// Derives a hash.
-    pub(super) fn make(setting: Setting, input: &[u8]) -> Result<Self, OutOfMemory> {
-        let output = setting.derive(input)?;
+    pub(super) fn make(setting: Setting, input: &[u8], memory: &Memory) -> Result<Self, OutOfMemory> {
+        let output = setting.derive(input, memory)?;
         Ok(Self { output: output.as_slice().into(), setting })
     }
 
@@ -108,8 +109,8 @@ impl Argon2Hash {
         Ok(Self { setting, output: output.as_bytes().into() })
     }
 
-    pub(super) fn matches(&self, input: &[u8]) -> Result<bool, OutOfMemory> {
-        Ok(self.setting.derive(input)?.ct_eq(&self.output).into())
+    pub(super) fn matches(&self, input: &[u8], memory: &Memory) -> Result<bool, OutOfMemory> {
+        Ok(self.setting.derive(input, memory)?.ct_eq(&self.output).into())
     }
 
     /// The output, which is the password to a hash around this one.

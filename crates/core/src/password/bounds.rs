@@ -20,6 +20,8 @@ pub const CONTEXT_WORDS: usize = 32;
 pub const CONTEXT_WORD_CHARACTERS: usize = 64;
 /// Shortest context word in characters: shorter ones are part of too many innocent words.
 pub const CONTEXT_WORD_MIN_CHARACTERS: usize = 3;
+/// Names of the service that are context words of every check.
+pub const SERVICE_WORDS: usize = 16;
 /// Letters and digits that a password must have beside the context words in it.
 pub const BESIDE_CONTEXT_CHARACTERS: usize = 8;
 

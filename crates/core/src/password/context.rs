@@ -30,6 +30,16 @@ impl ContextWords {
         Self(words)
     }
 
+    /// These words and the other ones, which do not count towards the 32.
+    #[must_use]
+    pub fn with(mut self, other: &Self) -> Self {
+        for word in other.iter() {
+            push(word, &mut self.0);
+        }
+        self.0.sort_by_key(|word| std::cmp::Reverse(word.len()));
+        self
+    }
+
     /// The words, longest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)

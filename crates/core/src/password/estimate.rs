@@ -3,9 +3,9 @@
 use super::{bounds, context::ContextWords, context::fold};
 use zxcvbn::{Entropy, matching::Match, matching::patterns::DictionaryPattern, matching::patterns::MatchPattern};
 
-/// Common passwords of twelve and more characters, in lower case without symbols: zxcvbn's ranking of 30,000 holds only a few
-/// dozen that long, and a long minimum length lets no others through.
-const LONG_COMMON: &str = include_str!("long_common.txt");
+/// Common passwords in lower case without symbols that zxcvbn's ranking of 30,000 does not hold: long ones, of which a long
+/// minimum length lets no others through, and those that breaches of later years have brought up.
+const COMMON: &str = include_str!("common.txt");
 
 /// A password made of this many entries of the password ranking, or fewer, is one that guessers try.
 const LISTED_PARTS: usize = 2;
@@ -26,11 +26,8 @@ pub(super) fn estimate(text: &str, context: &ContextWords) -> Estimate {
     let characters: Vec<char> = text.chars().take(bounds::ESTIMATED_CHARACTERS).collect();
     let unit = repeated_unit(&characters);
     let words: Vec<&str> = context.iter().collect();
-    let mut found = Estimate {
-        score: 0,
-        common: is_long_common(&characters) || is_long_common(unit),
-        context: little_beside_context(text, context),
-    };
+    let mut found =
+        Estimate { score: 0, common: is_listed(&characters) || is_listed(unit), context: little_beside_context(text, context) };
     let fits_window = unit.len() <= bounds::WINDOW_CHARACTERS;
     for window in unit.chunks(bounds::WINDOW_CHARACTERS) {
         let window: String = window.iter().collect();
@@ -53,10 +50,10 @@ fn repeated_unit(characters: &[char]) -> &[char] {
     period.map_or(characters, |period| &characters[..period])
 }
 
-fn is_long_common(characters: &[char]) -> bool {
+fn is_listed(characters: &[char]) -> bool {
     let folded = fold(characters.iter().copied().filter(|c| c.is_alphanumeric()));
     let bare = folded.trim_end_matches(|c: char| c.is_ascii_digit());
-    LONG_COMMON.lines().any(|listed| listed == folded || listed == bare)
+    COMMON.lines().any(|listed| listed == folded || listed == bare)
 }
 
 fn is_common(entropy: &Entropy, words: &[&str]) -> bool {
@@ -105,10 +102,11 @@ mod tests {
     }
 
     #[test]
-    fn the_long_list_is_folded_and_long() {
-        for listed in LONG_COMMON.lines() {
+    fn the_list_is_sorted_and_folded() {
+        assert!(COMMON.lines().is_sorted());
+        for listed in COMMON.lines() {
             assert_eq!(fold(listed.chars()), listed);
-            assert!(listed.len() >= 12 && listed.chars().all(char::is_alphanumeric), "{listed}");
+            assert!(listed.len() >= 6 && listed.chars().all(char::is_alphanumeric), "{listed}");
         }
     }
 

@@ -5,8 +5,9 @@ use super::{
     argon2::{Argon2Hash, Setting},
     bounds,
     legacy::{Legacy, LegacyScheme},
+    memory::Memory,
 };
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// A stored hash that was read and can be verified. Redacted in `Debug`; [`Self::as_str`] is what a record keeps.
 #[derive(Clone)]
@@ -111,11 +112,11 @@ impl Scheme {
         }
     }
 
-    fn matches(&self, candidate: &[u8]) -> Result<bool, OutOfMemory> {
+    fn matches(&self, candidate: &[u8], memory: &Memory) -> Result<bool, OutOfMemory> {
         match self {
-            Self::Argon2(hash) => hash.matches(candidate),
-            Self::Wrapped(wrapped) => wrapped.matches(candidate),
-            Self::Legacy(legacy) => legacy.matches(candidate),
+            Self::Argon2(hash) => hash.matches(candidate, memory),
+            Self::Wrapped(wrapped) => wrapped.matches(candidate, memory),
+            Self::Legacy(legacy) => legacy.matches(candidate, memory),
         }
     }
 
@@ -140,15 +141,11 @@ impl Wrapped {
         Ok(Self { outer: Argon2Hash::parse(outer)?, inner: LegacyScheme::parse(inner)? })
     }
 
-    fn make(params: HashParams, inner: LegacyScheme, output: &[u8]) -> Result<Self, OutOfMemory> {
-        Ok(Self { outer: Argon2Hash::make(Setting::fresh(params), output)?, inner })
-    }
-
-    fn matches(&self, candidate: &[u8]) -> Result<bool, OutOfMemory> {
-        match self.inner.derive(candidate)? {
-            Some(output) => self.outer.matches(&output),
+    fn matches(&self, candidate: &[u8], memory: &Memory) -> Result<bool, OutOfMemory> {
+        match self.inner.derive(candidate, memory)? {
+            Some(output) => self.outer.matches(&output, memory),
             // The same work for a password that the inner scheme does not take.
-            None => self.outer.matches(&[]).map(|_| false),
+            None => self.outer.matches(&[], memory).map(|_| false),
         }
     }
 }
@@ -174,18 +171,20 @@ pub struct Verification {
     pub needs_rehash: bool,
 }
 
-/// Derives and verifies on the calling thread. A server goes through [`super::HashPool`], which bounds how many do so at once.
+/// Derives and verifies on the calling thread, in memory that it keeps for the next hash; a clone has the same. A server goes through [`super::HashPool`], which bounds how many do so at once.
 #[derive(Debug, Clone)]
 pub struct Hasher {
     params: HashParams,
     stand_in: PasswordHash,
+    memory: Arc<Memory>,
 }
 
 impl Hasher {
     /// A hasher that makes hashes of this cost.
     #[must_use]
     pub fn new(params: HashParams) -> Self {
-        Self { params, stand_in: Argon2Hash::of_nothing(params).into() }
+        let memory = Arc::new(Memory::new(params.memory_kib as usize));
+        Self { params, stand_in: Argon2Hash::of_nothing(params).into(), memory }
     }
 
     /// The cost of new hashes.
@@ -199,7 +198,7 @@ impl Hasher {
     /// # Errors
     /// [`OutOfMemory`].
     pub fn hash(&self, password: &Password) -> Result<PasswordHash, OutOfMemory> {
-        Ok(Argon2Hash::make(Setting::fresh(self.params), password.normalized().as_bytes())?.into())
+        Ok(self.make(password.normalized().as_bytes())?.into())
     }
 
     /// Makes a hash fit to be kept without knowing its password: what is weaker than argon2id as it is made today becomes the
@@ -216,7 +215,11 @@ impl Hasher {
             Scheme::Argon2(weak) => (LegacyScheme::Argon2(weak.setting.clone()), weak.output()),
             Scheme::Legacy(legacy) => (legacy.scheme.clone(), legacy.output()),
         };
-        Ok(Wrapped::make(self.params, inner, output)?.into())
+        Ok(Wrapped { outer: self.make(output)?, inner }.into())
+    }
+
+    fn make(&self, input: &[u8]) -> Result<Argon2Hash, OutOfMemory> {
+        Argon2Hash::make(Setting::fresh(self.params), input, &self.memory)
     }
 
     /// Verifies a password: first its bytes as typed, since an imported hash knows nothing of Unicode, then, where that differs,
@@ -226,9 +229,9 @@ impl Hasher {
     /// [`OutOfMemory`].
     pub fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<Verification, OutOfMemory> {
         let normalized = password.normalized();
-        let mut valid = hash.scheme.matches(password.raw())?;
+        let mut valid = hash.scheme.matches(password.raw(), &self.memory)?;
         if !valid && normalized.as_bytes() != password.raw() {
-            valid = hash.scheme.matches(normalized.as_bytes())?;
+            valid = hash.scheme.matches(normalized.as_bytes(), &self.memory)?;
         }
         Ok(Verification { valid, needs_rehash: valid && hash.scheme.needs_rehash(&self.params) })
     }
@@ -256,7 +259,7 @@ impl Hasher {
         let memory_kib = work_kib / u64::from(self.params.passes);
         let Ok(memory_kib @ 1..) = u32::try_from(memory_kib) else { return Ok(()) };
         let params = HashParams { memory_kib: memory_kib.max(8 * self.params.lanes), ..self.params };
-        Setting::fresh(params).derive(&[]).map(drop)
+        Setting::fresh(params).derive(&[], &self.memory).map(drop)
     }
 }
 
@@ -320,7 +323,7 @@ mod tests {
     fn a_hash_of_unnormalized_bytes_verifies_as_typed() {
         let hasher = cheap();
         let typed = "cafe\u{301}";
-        let foreign = Argon2Hash::make(Setting::fresh(hasher.params), typed.as_bytes()).expect("64 KiB");
+        let foreign = hasher.make(typed.as_bytes()).expect("64 KiB");
         assert_eq!(verify(&hasher, typed, &foreign.clone().into()), VALID);
         assert_eq!(verify(&hasher, "caf\u{e9}", &foreign.into()), WRONG);
     }

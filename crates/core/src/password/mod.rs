@@ -1,16 +1,20 @@
 //! Passwords: what is accepted, how it is kept, and how much of the machine hashing may take.
 //!
-//! [`PasswordPolicy`] judges a new password without any network, [`Hasher`] derives and verifies, [`HashPool`] bounds how many
-//! of either run at once. A password counts and is hashed in Unicode's NFKC, so that one typed on another keyboard still fits.
+//! [`PasswordPolicy`] and [`Blocklist`] judge a new password without any network, [`Hasher`] derives, verifies and wraps the
+//! hashes of other systems, [`HashPool`] bounds how many of all that run at once. A password counts and is hashed in Unicode's
+//! NFKC, so that one typed on another keyboard still fits.
 //!
 //! Deliberately absent: composition rules and periodic expiry (NIST SP 800-63B-4 3.1.1.2 forbids both), storage, and throttling.
 
 mod argon2;
+mod blocklist;
 pub mod bounds;
+mod breached;
 mod context;
 mod estimate;
 mod hash;
 mod legacy;
+mod memory;
 mod params;
 mod policy;
 mod pool;
@@ -20,6 +24,8 @@ use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 pub use argon2::OutOfMemory;
+pub use blocklist::Blocklist;
+pub use breached::BreachedList;
 pub use context::ContextWords;
 pub use hash::{HashFormatError, Hasher, PasswordHash, Verification};
 pub use params::{HashParams, HashParamsError};

@@ -46,6 +46,18 @@ impl HashParams {
         self.memory_kib
     }
 
+    /// Passes over the memory.
+    #[must_use]
+    pub fn passes(&self) -> u32 {
+        self.passes
+    }
+
+    /// Lanes.
+    #[must_use]
+    pub fn lanes(&self) -> u32 {
+        self.lanes
+    }
+
     /// Memory in KiB times passes over it, which is what a hash takes time for.
     pub(super) fn work_kib(&self) -> u64 {
         u64::from(self.memory_kib) * u64::from(self.passes)

@@ -28,9 +28,11 @@ impl PasswordProfile {
 }
 
 /// The rule for new passwords. Old ones are never judged again: there is no expiry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PasswordPolicy {
-    min_length: usize,
+    profile: PasswordProfile,
+    /// Where it is not the profile's.
+    min_length: Option<usize>,
 }
 
 /// A configured minimum outside of 8 to 64 characters.
@@ -47,8 +49,10 @@ pub enum PasswordReason {
         /// The fewest that are accepted.
         min_length: usize,
     },
-    /// It is among the common or breached passwords, or a single word.
+    /// It is among the common passwords, or a single word.
     Common,
+    /// It is on the operator's list of breached passwords.
+    Breached,
     /// It is a word of its context (user name, address, service), or little more than such words.
     ContextWord,
     /// It follows a pattern that takes few guesses: a repetition, a sequence, a walk over the keyboard.
@@ -62,6 +66,7 @@ impl PasswordReason {
         match self {
             Self::TooShort { .. } => "too_short",
             Self::Common => "common",
+            Self::Breached => "breached",
             Self::ContextWord => "context_word",
             Self::Guessable => "guessable",
         }
@@ -73,7 +78,8 @@ impl fmt::Display for PasswordReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooShort { min_length } => write!(f, "Use at least {min_length} characters."),
-            Self::Common => f.write_str("This is a common or breached password."),
+            Self::Common => f.write_str("This is a common password."),
+            Self::Breached => f.write_str("This password was seen in a breach."),
             Self::ContextWord => f.write_str("This is too close to your name, your address or the name of the service."),
             Self::Guessable => f.write_str("This is easy to guess: avoid repetitions, sequences and rows of keys."),
         }
@@ -91,24 +97,38 @@ pub struct PasswordCheck {
     pub reasons: Vec<PasswordReason>,
 }
 
+impl PasswordCheck {
+    /// Adds a reason.
+    pub(super) fn refuse(&mut self, reason: PasswordReason) {
+        self.reasons.push(reason);
+        self.accepted = false;
+    }
+}
+
 impl PasswordPolicy {
     /// The policy of a profile, with another minimum length in characters where one is configured.
     ///
     /// # Errors
     /// [`MinLengthError`] outside of 8 to 64: fewer is no password, more would refuse what has to be accepted.
     pub fn new(profile: PasswordProfile, min_length: Option<usize>) -> Result<Self, MinLengthError> {
-        let min_length = min_length.unwrap_or_else(|| profile.min_length());
-        if (bounds::MFA_CHARACTERS..=bounds::MIN_LENGTH_CEILING).contains(&min_length) {
-            Ok(Self { min_length })
+        let allowed = bounds::MFA_CHARACTERS..=bounds::MIN_LENGTH_CEILING;
+        if min_length.is_none_or(|length| allowed.contains(&length)) {
+            Ok(Self { profile, min_length })
         } else {
             Err(MinLengthError)
         }
     }
 
+    /// The same policy for another profile; a minimum length that was configured stays.
+    #[must_use]
+    pub fn of(self, profile: PasswordProfile) -> Self {
+        Self { profile, ..self }
+    }
+
     /// Fewest characters, counted in NFKC.
     #[must_use]
     pub fn min_length(&self) -> usize {
-        self.min_length
+        self.min_length.unwrap_or_else(|| self.profile.min_length())
     }
 
     /// Judges a new password, offline. Takes about a millisecond of CPU, up to 100 ms for a hostile text and for the first call,
@@ -118,19 +138,13 @@ impl PasswordPolicy {
         let text = password.normalized();
         let estimate = estimate(&text, context);
         let found = [
-            (text.chars().count() < self.min_length, PasswordReason::TooShort { min_length: self.min_length }),
+            (text.chars().count() < self.min_length(), PasswordReason::TooShort { min_length: self.min_length() }),
             (estimate.common, PasswordReason::Common),
             (estimate.context, PasswordReason::ContextWord),
             (estimate.score < ACCEPTED_SCORE && !estimate.common && !estimate.context, PasswordReason::Guessable),
         ];
         let reasons: Vec<_> = found.into_iter().filter_map(|(holds, reason)| holds.then_some(reason)).collect();
         PasswordCheck { accepted: reasons.is_empty(), score: estimate.score, reasons }
-    }
-}
-
-impl Default for PasswordPolicy {
-    fn default() -> Self {
-        Self { min_length: PasswordProfile::SingleFactor.min_length() }
     }
 }
 
@@ -237,6 +251,17 @@ mod tests {
         ] {
             let check = check(PasswordProfile::SingleFactor, text, &[]);
             assert!(words(&check).contains(&"common"), "{text} {check:?}");
+        }
+    }
+
+    // S80: the 3,000 most used passwords of two rankings, zxcvbn's and the later one that Django ships.
+    #[test]
+    fn the_most_used_passwords_are_refused_whatever_their_length() {
+        const MOST_USED: &str = include_str!("../../tests/password/common.txt");
+        assert!(MOST_USED.lines().count() > 4_000);
+        for text in MOST_USED.lines() {
+            let check = check(PasswordProfile::Mfa, text, &[]);
+            assert!(!check.accepted, "{text} {check:?}");
         }
     }
 

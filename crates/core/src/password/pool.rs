@@ -1,6 +1,8 @@
 //! A bounded pool for hashing: so many at once, so many waiting, and an answer at once to everybody else.
 
-use super::{ContextWords, Hasher, OutOfMemory, Password, PasswordCheck, PasswordHash, PasswordPolicy, Verification, bounds};
+use super::{
+    Blocklist, ContextWords, Hasher, OutOfMemory, Password, PasswordCheck, PasswordHash, PasswordPolicy, Verification, bounds,
+};
 use std::{fmt, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -36,19 +38,26 @@ pub enum PoolConfigError {
 pub enum PoolOutcome<T> {
     /// The work was done.
     Done(T),
-    /// Nothing was done: the queue is full, there is no memory, or the runtime is shutting down. Trying again later is safe.
+    /// Nothing was done: the queue is full, there is no memory, a list cannot be read, or the runtime is shutting down. Trying
+    /// again later is safe.
     Overloaded,
 }
 
+/// Of both semaphores.
+const NEVER_CLOSED: &str = "the pool never closes its semaphores";
+
 /// Hashes on the runtime's blocking threads, within a budget of memory and a queue.
 ///
-/// A hash that needs more memory than a new one (imported at a higher cost) takes as many workers as it needs of the budget.
+/// A hash that needs more memory than a new one (imported at a higher cost) takes as many workers as it needs of the budget. A
+/// clone is the same pool.
 ///
 /// # Cancel safety
 /// Every method may be dropped. A caller that still waits gives its place back; work that has begun goes on to its end and holds
 /// its worker until then, so that callers who come and go cannot make the pool exceed its budget.
+#[derive(Clone)]
 pub struct HashPool {
     hasher: Arc<Hasher>,
+    blocklist: Arc<Blocklist>,
     workers: u32,
     /// Places for everybody inside, waiting or working.
     places: Arc<Semaphore>,
@@ -77,16 +86,23 @@ impl HashPool {
         }
         Ok(Self {
             hasher: Arc::new(hasher),
+            blocklist: Arc::default(),
             workers,
             places: Arc::new(Semaphore::new(config.workers + config.queue)),
             permits: Arc::new(Semaphore::new(config.workers)),
         })
     }
 
+    /// The same pool, whose checks look into these lists as well.
+    #[must_use]
+    pub fn with_blocklist(self, blocklist: Blocklist) -> Self {
+        Self { blocklist: Arc::new(blocklist), ..self }
+    }
+
     /// Hashes a password.
     pub async fn hash(&self, password: &Password) -> PoolOutcome<PasswordHash> {
         let (hasher, password) = (Arc::clone(&self.hasher), password.clone());
-        self.run(1, move || hasher.hash(&password)).await
+        self.run(1, move || Ok(hasher.hash(&password)?)).await
     }
 
     /// Verifies a password; see [`Hasher::verify`].
@@ -98,18 +114,37 @@ impl HashPool {
     pub async fn verify_or_burn(&self, password: &Password, hash: Option<&PasswordHash>) -> PoolOutcome<Verification> {
         let workers = hash.map_or(1, |hash| self.workers_for(hash));
         let (hasher, password, hash) = (Arc::clone(&self.hasher), password.clone(), hash.cloned());
-        self.run(workers, move || hasher.verify_or_burn(&password, hash.as_ref())).await
+        self.run(workers, move || Ok(hasher.verify_or_burn(&password, hash.as_ref())?)).await
     }
 
-    /// Judges a new password by a policy; see [`PasswordPolicy::check`].
+    /// Makes a hash fit to be kept; see [`Hasher::wrap`].
+    pub async fn wrap(&self, hash: &PasswordHash) -> PoolOutcome<PasswordHash> {
+        let (hasher, hash) = (Arc::clone(&self.hasher), hash.clone());
+        self.run(1, move || Ok(hasher.wrap(&hash)?)).await
+    }
+
+    /// As [`Self::wrap`], but where the queue is full it waits for a place too. For those who have time, a few at once.
+    pub async fn wrap_patiently(&self, hash: &PasswordHash) -> PoolOutcome<PasswordHash> {
+        let (hasher, hash) = (Arc::clone(&self.hasher), hash.clone());
+        let place = Arc::clone(&self.places).acquire_owned().await.expect(NEVER_CLOSED);
+        self.run_at(place, 1, move || Ok(hasher.wrap(&hash)?)).await
+    }
+
+    /// Judges a new password by a policy ([`PasswordPolicy::check`]) and by the pool's lists.
     pub async fn check(
         &self,
         policy: PasswordPolicy,
         password: &Password,
         context: ContextWords,
     ) -> PoolOutcome<PasswordCheck> {
-        let password = password.clone();
-        self.run(1, move || Ok(policy.check(&password, &context))).await
+        let (blocklist, password) = (Arc::clone(&self.blocklist), password.clone());
+        self.run(1, move || Ok(blocklist.check(policy, &password, &context)?)).await
+    }
+
+    /// Workers there are.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.workers as usize
     }
 
     /// Workers that are busy.
@@ -133,18 +168,49 @@ impl HashPool {
     async fn run<T: Send + 'static>(
         &self,
         workers: u32,
-        work: impl FnOnce() -> Result<T, OutOfMemory> + Send + 'static,
+        work: impl FnOnce() -> Result<T, Undone> + Send + 'static,
     ) -> PoolOutcome<T> {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return overloaded("queue") };
-        let permit = Arc::clone(&self.permits).acquire_many_owned(workers).await;
-        let permit = permit.expect("the pool never closes its semaphore");
+        match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(place) => self.run_at(place, workers, work).await,
+            Err(_) => overloaded("queue"),
+        }
+    }
+
+    async fn run_at<T: Send + 'static>(
+        &self,
+        place: OwnedSemaphorePermit,
+        workers: u32,
+        work: impl FnOnce() -> Result<T, Undone> + Send + 'static,
+    ) -> PoolOutcome<T> {
+        let permit = Arc::clone(&self.permits).acquire_many_owned(workers).await.expect(NEVER_CLOSED);
         match tokio::task::spawn_blocking(move || hold((place, permit), work)).await {
             Ok(Ok(done)) => PoolOutcome::Done(done),
-            Ok(Err(OutOfMemory)) => overloaded("memory"),
+            Ok(Err(undone)) => {
+                tracing::error!(error = %undone, "passwords cannot be worked on");
+                overloaded(undone.cause())
+            }
             Err(failed) => match failed.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => overloaded("shutdown"),
             },
+        }
+    }
+}
+
+/// Why work that had begun was not done.
+#[derive(Debug, thiserror::Error)]
+enum Undone {
+    #[error(transparent)]
+    Memory(#[from] OutOfMemory),
+    #[error("the list of breached passwords cannot be read: {0}")]
+    List(#[from] std::io::Error),
+}
+
+impl Undone {
+    fn cause(&self) -> &'static str {
+        match self {
+            Self::Memory(_) => "memory",
+            Self::List(_) => "list",
         }
     }
 }
@@ -163,7 +229,7 @@ fn overloaded<T>(cause: &'static str) -> PoolOutcome<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::HashParams;
+    use super::super::{BreachedList, HashParams, PasswordReason};
     use super::*;
     use std::sync::mpsc;
 
@@ -305,6 +371,39 @@ mod tests {
         assert_eq!(pool.verify_or_burn(&right, None).await, PoolOutcome::Done(wrong));
         let check = pool.check(PasswordPolicy::default(), &password("password"), ContextWords::default()).await;
         assert!(matches!(check, PoolOutcome::Done(PasswordCheck { accepted: false, .. })));
+    }
+
+    // S80
+    #[tokio::test]
+    async fn the_pools_lists_are_part_of_every_check() {
+        // SHA-1 of "wombats eat at midnight".
+        let list = std::io::Cursor::new(b"19E43349381C1145F8CE315FECDCBDD50B297008:7\n".to_vec());
+        let breached = BreachedList::new(list).expect("a list of one");
+        let pool = HashPool::clone(&pool(1, 0)).with_blocklist(Blocklist::new(["Wombat Works"], Some(breached)));
+        let reasons = async |text: &str| {
+            let check = pool.check(PasswordPolicy::default(), &password(text), ContextWords::default()).await;
+            let PoolOutcome::Done(check) = check else { panic!("an idle pool") };
+            assert_eq!(check.accepted, check.reasons.is_empty());
+            check.reasons
+        };
+        assert_eq!(reasons("wombats eat at midnight").await, [PasswordReason::Breached]);
+        assert!(reasons("wombat works 12345").await.contains(&PasswordReason::ContextWord));
+        assert_eq!(reasons("possums eat at midnight").await, []);
+    }
+
+    #[tokio::test]
+    async fn who_has_time_waits_for_a_place() {
+        let pool = pool(1, 0);
+        let hash = PasswordHash::parse(&"0".repeat(32)).expect("md5");
+        let first = busy(&pool, 1).await;
+        assert!(matches!(pool.wrap(&hash).await, PoolOutcome::Overloaded));
+        let patient = tokio::spawn({
+            let pool = Arc::clone(&pool);
+            async move { pool.wrap_patiently(&hash).await }
+        });
+        drop(first.finish);
+        let PoolOutcome::Done(wrapped) = patient.await.expect("no panic") else { panic!("it waits") };
+        assert!(wrapped.as_str().ends_with("$md5"));
     }
 
     #[tokio::test]

@@ -87,6 +87,8 @@ permissions! {
     TokensRead "tokens:read"
     TokensRevoke "tokens:revoke"
     TokensWrite "tokens:write"
+    PasswordsRead "passwords:read"
+    PasswordsWrite "passwords:write"
 }
 
 /// A caller whose key has the scope. Comes first among a handler's arguments, so that nothing is read for others.

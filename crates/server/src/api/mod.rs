@@ -14,6 +14,7 @@ mod limit;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
 mod page;
+mod password;
 mod query;
 mod session;
 mod stats;
@@ -121,6 +122,7 @@ fn v1() -> Router<Arc<Server>> {
         .merge(key::routes())
         .merge(limit::routes())
         .merge(import::routes())
+        .merge(password::routes())
         .merge(event::routes())
         .merge(stats::routes())
         .merge(token::routes())

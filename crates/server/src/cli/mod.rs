@@ -16,6 +16,7 @@ mod import;
 mod keys;
 mod limits;
 mod output;
+mod passwords;
 mod serve;
 mod sessions;
 mod stats;
@@ -74,12 +75,15 @@ enum Command {
     /// Look at sessions, start, check and end them
     #[command(subcommand)]
     Sessions(sessions::Command),
-    /// Look at a user's sessions and past, disable, enable, delete users
+    /// Look at a user's sessions and past; disable, enable, delete and import users
     #[command(subcommand)]
-    Users(users::Command),
+    Users(users::Users),
     /// Trust devices, check, list, rename and revoke them
     #[command(subcommand)]
     Devices(devices::Command),
+    /// Hash, verify and judge passwords, and find out what a hash may cost
+    #[command(subcommand)]
+    Passwords(passwords::Command),
     /// Make, list and delete management keys
     #[command(subcommand)]
     Keys(keys::Command),
@@ -142,8 +146,10 @@ fn dispatch(arguments: Arguments) -> ExitCode {
     let done = match command.unwrap_or(Command::Serve(serve::Serve::default())) {
         Command::Serve(serve) => return serve.run(&environment),
         Command::Sessions(command) => client().and_then(|client| command.run(&client, output)),
-        Command::Users(command) => client().and_then(|client| command.run(&client, output)),
         Command::Devices(command) => client().and_then(|client| command.run(&client, output)),
+        Command::Users(users::Users::Import(import)) => import.run(client, output),
+        Command::Users(users::Users::OfOne(command)) => client().and_then(|client| command.run(&client, output)),
+        Command::Passwords(command) => command.run(client, output),
         Command::Keys(command) => client().and_then(|client| command.run(&client, output)),
         Command::Tokens(command) => client().and_then(|client| command.run(&client, output)),
         Command::Limits(command) => client().and_then(|client| command.run(&client, output)),

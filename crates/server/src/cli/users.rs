@@ -1,5 +1,8 @@
 //! `vestibule users`
 
+mod csv;
+mod import;
+
 use super::{
     client::{Client, encoded, query},
     events,
@@ -20,6 +23,15 @@ pub(super) struct Change {
     dry_run: bool,
 }
 
+#[derive(Subcommand)]
+pub(super) enum Users {
+    /// Take over accounts of another system with their password hashes; exit code 2 where some were left behind
+    Import(import::Import),
+    #[command(flatten)]
+    OfOne(Command),
+}
+
+/// What concerns one user.
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// List the live sessions of a user

@@ -6,14 +6,14 @@ use super::{
     secret::{SecretText, Strictness},
     value::words,
 };
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use vestibule::{
     http::{
         client_address::TrustedProxies,
         cookie::{CookieConfig, Exposure, SameSite, SessionCookie, is_cookie_name},
         origin::AllowedOrigins,
     },
-    password::{PasswordProfile, bounds as password_bounds},
+    password::{HashParams, PasswordProfile, bounds as password_bounds},
     time::Timestamp,
 };
 
@@ -225,7 +225,13 @@ pub(crate) struct Passwords {
     pub(crate) profile: PasswordProfile,
     /// Fewest characters. Default: the profile's (15 or 8).
     pub(crate) min_length: Option<usize>,
-    /// Hashes at the same time; each takes 19 MiB. Default: one per core.
+    /// Names of the service, which no password may be much like. Default none.
+    pub(crate) service_names: Vec<String>,
+    /// A sorted list of the SHA-1 digests of breached passwords. Default none.
+    pub(crate) breached_file: Option<PathBuf>,
+    /// What a new hash costs: `hash_memory`, `hash_passes`, `hash_lanes`. Default 19 MiB, two passes, one lane.
+    pub(crate) hash_params: HashParams,
+    /// Hashes at the same time; each takes `hash_memory`. Default: one per core.
     pub(crate) workers: Option<usize>,
     /// Callers that may wait for a worker; one more gets 503. Default 64.
     pub(crate) queue: usize,
@@ -249,10 +255,38 @@ impl Passwords {
         Self {
             profile,
             min_length,
+            service_names: service_names(reader),
+            breached_file: reader.optional("passwords.breached_file"),
+            hash_params: hash_params(reader),
             workers: workers.and_then(|n| usize::try_from(n).ok()),
             queue: usize::try_from(queue).unwrap_or(password_bounds::POOL_QUEUE_CEILING),
         }
     }
+}
+
+fn service_names(reader: &mut Reader) -> Vec<String> {
+    const NAMES: &str = "passwords.service_names";
+    let names = reader.list(NAMES).unwrap_or_default();
+    reader.note(NAMES, format!("[{}]", names.join(", ")));
+    if names.len() > password_bounds::SERVICE_WORDS {
+        reader.problem(NAMES, format!("has more than {} items", password_bounds::SERVICE_WORDS));
+    }
+    names
+}
+
+fn hash_params(reader: &mut Reader) -> HashParams {
+    const MEMORY: &str = "passwords.hash_memory";
+    const KIB: u64 = 1024;
+    let default = HashParams::default();
+    let memory_most = u64::from(password_bounds::MEMORY_KIB) * KIB;
+    let memory = reader.bytes(MEMORY, u64::from(default.memory_kib()) * KIB, KIB..=memory_most);
+    let passes = reader.number("passwords.hash_passes", default.passes().into(), 1..=password_bounds::PASSES.into());
+    let lanes = reader.number("passwords.hash_lanes", default.lanes().into(), 1..=password_bounds::LANES.into());
+    let number = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+    HashParams::new(number(memory / KIB), number(passes), number(lanes)).unwrap_or_else(|error| {
+        reader.problem(MEMORY, error);
+        default
+    })
 }
 
 /// `[import]`: sessions of another system.

@@ -3,7 +3,7 @@
 use super::{Refusal, bounds, greeting::Greeting, in_folder, redis};
 use crate::{
     api::{health::Missing, waiting::Waiting},
-    config::{Config, Mode, Record, secret},
+    config::{Config, Mode, Passwords, Record, secret},
 };
 use std::sync::Arc;
 use tokio::{
@@ -15,7 +15,7 @@ use vestibule::{
     account::throttle::LocalThrottle,
     fault::Fault,
     limit::Addresses,
-    password::PasswordPolicy,
+    password::{Blocklist, BreachedList, PasswordPolicy},
     secret::{KeyRing, Secret},
 };
 
@@ -82,6 +82,8 @@ fn options(config: &Config) -> Result<Options, Refusal> {
     options.tokens = config.tokens.options();
     options.trust_ttl = config.devices.trust_ttl;
     options.password_policy = PasswordPolicy::new(config.passwords.profile, config.passwords.min_length)?;
+    options.password_blocklist = blocklist(&config.passwords)?;
+    options.hash_params = config.passwords.hash_params;
     options.password_pool.queue = config.passwords.queue;
     options.login_throttle = Arc::new(LocalThrottle::new(config.login_throttle));
     if let Some(workers) = config.passwords.workers {
@@ -95,6 +97,14 @@ fn options(config: &Config) -> Result<Options, Refusal> {
     redis::set(&mut options, &config.store)?;
     options.data_dir = (config.record == Record::Sqlite).then(|| config.data_dir.clone());
     Ok(options)
+}
+
+fn blocklist(passwords: &Passwords) -> Result<Blocklist, Refusal> {
+    let names = passwords.service_names.iter().map(String::as_str);
+    let Some(path) = &passwords.breached_file else { return Ok(Blocklist::new(names, None)) };
+    let list = std::fs::File::open(path).and_then(BreachedList::new);
+    let list = list.map_err(|error| format!("passwords.breached_file: {}: {error}", path.display()))?;
+    Ok(Blocklist::new(names, Some(list)))
 }
 
 fn key_ring(config: &Config) -> Result<KeyRing, Refusal> {

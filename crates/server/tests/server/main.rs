@@ -12,6 +12,7 @@ mod event;
 mod import;
 mod isolation;
 mod limit;
+mod password;
 mod plumbing;
 mod postgres;
 mod proxy;

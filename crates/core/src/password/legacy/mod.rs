@@ -23,6 +23,7 @@ use super::{
     HashFormatError,
     argon2::{OutOfMemory, Setting},
     bounds,
+    memory::Memory,
 };
 use base64::{
     Engine as _, alphabet,
@@ -73,8 +74,8 @@ impl Legacy {
         Self { scheme, output: Zeroizing::new(output.into()) }
     }
 
-    pub(super) fn matches(&self, candidate: &[u8]) -> Result<bool, OutOfMemory> {
-        Ok(self.scheme.derive(candidate)?.is_some_and(|output| output.ct_eq(&self.output).into()))
+    pub(super) fn matches(&self, candidate: &[u8], memory: &Memory) -> Result<bool, OutOfMemory> {
+        Ok(self.scheme.derive(candidate, memory)?.is_some_and(|output| output.ct_eq(&self.output).into()))
     }
 
     /// What came out, which is the password to a hash around this one.
@@ -85,9 +86,9 @@ impl Legacy {
 
 impl LegacyScheme {
     /// `None`, after the same work, for a password that the scheme cannot tell from another.
-    pub(super) fn derive(&self, candidate: &[u8]) -> Result<Option<Derived>, OutOfMemory> {
+    pub(super) fn derive(&self, candidate: &[u8], memory: &Memory) -> Result<Option<Derived>, OutOfMemory> {
         Ok(match self {
-            Self::Argon2(setting) => Some(setting.derive(candidate)?),
+            Self::Argon2(setting) => Some(setting.derive(candidate, memory)?),
             Self::Bcrypt(bcrypt) => bcrypt.derive(candidate),
             Self::Scrypt(scrypt) => Some(scrypt.derive(candidate)),
             Self::Pbkdf2(pbkdf2) => Some(pbkdf2.derive(candidate)),

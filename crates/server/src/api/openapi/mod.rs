@@ -178,6 +178,7 @@ mod tests {
             include_str!("../user.rs"),
             include_str!("../import.rs"),
             include_str!("../device.rs"),
+            include_str!("../password.rs"),
             include_str!("../key.rs"),
             include_str!("../limit.rs"),
             include_str!("../event/mod.rs"),

@@ -282,6 +282,38 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation::new("patch", "/v1/devices/{id}", DEVICES_WRITE, "Give a trusted device another name", (200, "{device}"))
         .takes(&[("name", "string")]),
     Operation::new("delete", "/v1/devices/{id}", DEVICES_WRITE, "End the trust in a device", (204, "")),
+    Operation::new(
+        "post",
+        "/v1/users/import",
+        USERS_WRITE,
+        "Take over accounts of another system with their password hashes",
+        (200, "{imported, known, skipped, users}"),
+    )
+    .takes(&[("users", "object[]")]),
+    Operation::new(
+        "post",
+        "/v1/passwords/hash",
+        Guard::Key("passwords:write"),
+        "Hash a password, or wrap a hash of another system",
+        (200, "{hash}"),
+    )
+    .takes(&[("password?", "string"), ("legacy_hash?", "string")]),
+    Operation::new(
+        "post",
+        "/v1/passwords/verify",
+        Guard::Key("passwords:read"),
+        "Verify a password, with a new hash where the old one is weak",
+        (200, "{valid, needs_rehash, new_hash?}"),
+    )
+    .takes(&[("password", "string"), ("hash", "string")]),
+    Operation::new(
+        "post",
+        "/v1/passwords/check",
+        Guard::Key("passwords:read"),
+        "Judge a new password",
+        (200, "{accepted, score, reasons}"),
+    )
+    .takes(&[("password", "string"), ("mfa?", "boolean"), ("context?", "string[]")]),
     Operation::new("get", "/v1/keys", Guard::Key("keys:read"), "List management keys", (200, "{keys}")),
     Operation::new(
         "post",

@@ -18,6 +18,10 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/v1/tokens/verify", "tokens:introspect"),
     ("POST", "/v1/tokens/revoke", "tokens:revoke"),
     ("GET", "/v1/tokens/deny-list", "tokens:read"),
+    ("POST", "/v1/users/import", "users:write"),
+    ("POST", "/v1/passwords/hash", "passwords:write"),
+    ("POST", "/v1/passwords/verify", "passwords:read"),
+    ("POST", "/v1/passwords/check", "passwords:read"),
 ];
 
 #[test]
