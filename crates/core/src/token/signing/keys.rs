@@ -311,7 +311,9 @@ mod tests {
         let first = signer(&one);
 
         let RotateKeysOutcome::Published { kid, .. } = one.rotate().await.expect("rotate") else { panic!("published") };
-        assert!(matches!(other.rotate().await, Ok(RotateKeysOutcome::Published { kid: again, is_new: false, .. }) if again == kid));
+        assert!(
+            matches!(other.rotate().await, Ok(RotateKeysOutcome::Published { kid: again, is_new: false, .. }) if again == kid)
+        );
         assert_eq!((signer(&one), one.jwks().body), (first.clone(), other.jwks().body));
         assert!(one.jwks().body.contains(&*kid) && one.jwks().body.contains(&*first));
 
