@@ -105,7 +105,7 @@ problem_codes! {
     TokenReused BAD_REQUEST "token_reused" "Token reused" "The refresh token was used before; its family is revoked.";
     TokenBound BAD_REQUEST "token_bound" "Another client's token" "The token was given to another client or device.";
     TokenInvalid UNAUTHORIZED "token_invalid" "Invalid token" "The token is not an access token of this issuer for this audience.";
-    TokensOff NOT_IMPLEMENTED "tokens_off" "Tokens are off" "This server issues no tokens; set tokens.issuer.";
+    TokensOff NOT_IMPLEMENTED "tokens_off" "Tokens are off" "This server issues no tokens: tokens.issuer is off.";
     SigningKeyImported CONFLICT "signing_key_imported" "Imported signing key" "The signing key comes from tokens.signing_key_file; put another key there and restart.";
     SigningKeyLimit CONFLICT "signing_key_limit" "Too many signing keys" "There are as many signing keys as allowed whose tokens have not expired; wait until some have.";
     InvalidScope BAD_REQUEST "invalid_scope" "Invalid scope" "The scope or audience is broader than what was granted.";

@@ -171,7 +171,7 @@ impl Config {
             passwords: Passwords::read(reader),
             login_page: LoginPage::read(reader),
             login_throttle: login::throttle(reader),
-            tokens: Tokens::read(reader, mode),
+            tokens: Tokens::read(reader),
             limits: limit::read(reader),
             cache: cache::read(reader),
             import: Import::read(reader),

@@ -1,7 +1,7 @@
 //! `[tokens]`: access and refresh tokens.
 
 use super::{
-    Mode, bounds,
+    bounds,
     reader::Reader,
     value::{Grace, Value, words},
 };
@@ -14,15 +14,17 @@ use vestibule::{
     },
 };
 
-/// `iss` in development mode. A name and not an address: all nodes need the same, whatever ports they got.
-const DEV_ISSUER: &str = "http://127.0.0.1:8378";
+/// `iss` where none is given. A name and not an address: all nodes need the same, whatever addresses they have.
+const ISSUER: &str = "urn:vestibule";
+/// What is said instead of an issuer to have no tokens.
+const OFF: &str = "off";
 
 words!(Algorithm, "EdDSA, ES256 or RS256", "EdDSA" => EdDsa, "ES256" => Es256, "RS256" => Rs256);
 
 /// Access and refresh tokens.
 #[derive(Debug, Clone)]
 pub(crate) struct Tokens {
-    /// `iss` of access tokens. Default none: no tokens are issued; in development mode a name of our own.
+    /// `iss` of access tokens; none where they are off. Default `urn:vestibule`.
     pub(crate) issuer: Option<String>,
     /// `aud` where a request names none. Default none: the issuer.
     pub(crate) audience: Option<String>,
@@ -47,12 +49,12 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    pub(super) fn read(reader: &mut Reader, mode: Mode) -> Self {
+    pub(super) fn read(reader: &mut Reader) -> Self {
         const HOUR: u64 = 3_600;
         const DAY: u64 = 24 * HOUR;
         reader.section("tokens");
         let tokens = Self {
-            issuer: name(reader, "tokens.issuer").or_else(|| (mode == Mode::Dev).then(|| DEV_ISSUER.to_owned())),
+            issuer: issuer(reader),
             audience: name(reader, "tokens.audience"),
             algorithm: reader.value("tokens.algorithm", Algorithm::EdDsa),
             access_ttl: reader.value("tokens.access_ttl", Duration::from_secs(600)),
@@ -130,13 +132,24 @@ impl Tokens {
     }
 }
 
-/// The name of a deployment or of an application.
+fn issuer(reader: &mut Reader) -> Option<String> {
+    const PATH: &str = "tokens.issuer";
+    let issuer = reader.value(PATH, ISSUER.to_owned());
+    check_name(reader, PATH, &issuer);
+    (issuer != OFF).then_some(issuer)
+}
+
+/// The name of an application, where there is one.
 fn name(reader: &mut Reader, path: &str) -> Option<String> {
     let name: String = reader.optional(path)?;
+    check_name(reader, path, &name);
+    Some(name)
+}
+
+fn check_name(reader: &mut Reader, path: &str, name: &str) {
     if name.len() > vestibule::bounds::NAME_BYTES || name.chars().any(|c| c.is_control() || c.is_whitespace()) {
         reader.problem(path, "expected 1 to 128 bytes without blanks, such as https://auth.example.com");
     }
-    Some(name)
 }
 
 fn signing_key(reader: &mut Reader) -> Option<Arc<SigningKeyPair>> {

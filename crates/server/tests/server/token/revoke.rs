@@ -129,6 +129,7 @@ fn a_denial_outlives_the_server() {
     );
 }
 
+// S59: the signed deny-list, until there is a token status list.
 #[test]
 fn the_signed_deny_list_names_what_is_revoked() {
     let server = server();
@@ -137,7 +138,9 @@ fn the_signed_deny_list_names_what_is_revoked() {
     let _ = revoke(&server, &json!({"family_id": two["family_id"]}));
     let _ = revoke(&server, &json!({"user_id": "bob"}));
     let signed = ask(&server, get("/v1/tokens/deny-list")).expect(200).json();
+    assert_eq!(part(text(&signed["deny_list"]), 0)["typ"], "deny-list+jwt");
     let list = part(text(&signed["deny_list"]), 1);
+    assert!(list["exp"].as_u64() > list["iat"].as_u64() && list["iat"].is_u64(), "{list}");
     assert_eq!(list["entries"][0]["jti"], one["jti"]);
     assert!(list["entries"][0]["exp"].as_u64() >= part(text(&one["access_token"]), 1)["exp"].as_u64(), "{list}");
     assert_eq!(list["families"][0]["fam"], two["family_id"]);
