@@ -100,7 +100,7 @@ async fn a_refresh_is_one_script() {
     reset(&server);
     assert_eq!(scene.revoke(&ada, Target::Family(family.serial)).await, 1);
     let denied = [("zadd", 1), ("zremrangebyscore", 1), ("zrange", 1)];
-    let told = [("rpush", 2), ("ltrim", 2), ("pexpire", 3)];
+    let told = [("rpush", 2), ("ltrim", 2), ("hincrby", 1), ("pexpire", 4)];
     counted(&server, &[&[("evalsha", 1), ("getrange", 1), ("set", 1)][..], &denied, &told].concat());
 }
 
