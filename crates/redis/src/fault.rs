@@ -37,9 +37,7 @@ pub(crate) fn fault(error: &RedisError, call: Call) -> Fault {
         Some("OOM") => misconfigured("Redis is out of memory: raise maxmemory; endings go on meanwhile"),
         Some("MISCONF") => misconfigured("Redis cannot save to its disk and refuses writes: see its log, free space"),
         Some("READONLY") => misconfigured("this Redis is a read-only replica: name the master"),
-        Some("MOVED" | "ASK") => {
-            misconfigured("a node of a Cluster sends us elsewhere: name it as redis+cluster://, or let the Cluster settle")
-        }
+        Some("MOVED" | "ASK") => misconfigured("this Redis is a node of a Cluster: name it as redis+cluster://"),
         Some("ERR") if error.detail().is_some_and(|text| text.contains("cluster support disabled")) => {
             misconfigured("this Redis is no node of a Cluster: name it as redis://")
         }

@@ -170,7 +170,13 @@ impl Supervisor {
         if answer.is_ok() && !self.shared.heard.load(Ordering::Relaxed) {
             self.shared.heard.store(true, Ordering::Relaxed);
         }
-        answer.map_err(Failure::Answered)
+        match answer {
+            // The slots move, or a master is being replaced: nothing is wrong with how the Cluster was named.
+            Err(error) if mends_itself && matches!(error.code(), Some("MOVED" | "ASK")) => {
+                Err(Failure::NotSent(Fault::Unavailable("the servers of the Cluster do not agree who has a slot".into())))
+            }
+            answer => answer.map_err(Failure::Answered),
+        }
     }
 
     async fn found(&self) -> Result<Found, Fault> {

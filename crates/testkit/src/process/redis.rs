@@ -26,7 +26,7 @@ pub struct Redis {
 }
 
 /// Databases of a server, so that tests may share one.
-const DATABASES: usize = 128;
+const DATABASES: usize = 1_024;
 
 /// Tries of a start, since another program may take the free port first.
 pub(super) const TRIES: usize = 5;
