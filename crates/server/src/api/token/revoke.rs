@@ -36,10 +36,10 @@ impl RevokeBody {
     /// What is to be revoked; an id that is none of ours leads nowhere.
     fn target(&self) -> Result<Option<Revocation<'_>>, Problem> {
         let given = [
-            self.jti.as_ref().map(|id| id.parse().ok().map(Revocation::Id)),
-            self.token.as_ref().map(|token| Some(Revocation::Token(token))),
-            self.family_id.as_ref().map(|id| id.parse().ok().map(Revocation::Family)),
-            self.session_id.as_ref().map(|id| id.parse().ok().map(Revocation::Session)),
+            named("jti", &self.jti)?.map(|id| id.parse().ok().map(Revocation::Id)),
+            named("token", &self.token)?.map(|token| Some(Revocation::Token(token))),
+            named("family_id", &self.family_id)?.map(|id| id.parse().ok().map(Revocation::Family)),
+            named("session_id", &self.session_id)?.map(|id| id.parse().ok().map(Revocation::Session)),
             self.user_id.as_ref().map(|user| Some(Revocation::User(user))),
         ];
         let mut given = given.into_iter().flatten();
@@ -57,6 +57,17 @@ impl RevokeBody {
         let fits = !reason.is_empty() && reason.len() <= NAME_BYTES && !reason.chars().any(char::is_control);
         let wrong = || Problem::invalid_field("reason", "expected 1 to 128 bytes without control characters");
         fits.then_some(reason.as_str()).ok_or_else(wrong)
+    }
+}
+
+/// A name as it was given. What could be nobody's is a mistake of the caller, such as a variable that was never set, and
+/// must not look like something that was revoked before.
+fn named<'a>(field: &'static str, name: &'a Option<String>) -> Result<Option<&'a str>, Problem> {
+    match name.as_deref() {
+        Some(name) if name.is_empty() || name.contains('\0') => {
+            Err(Problem::invalid_field(field, "expected a text that is not empty and has no NUL"))
+        }
+        name => Ok(name),
     }
 }
 

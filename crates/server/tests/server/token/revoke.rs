@@ -64,6 +64,19 @@ fn what_there_is_not_is_revoked_without_harm() {
     assert!(is_good(&server, &tokens));
 }
 
+/// A variable that was never set is told apart from a token that is not known any more.
+// S95
+#[test]
+fn a_name_that_nothing_can_have_is_refused_with_its_field() {
+    let server = server();
+    for field in ["jti", "token", "family_id", "session_id", "user_id"] {
+        for name in ["", "\0", "a\0b"] {
+            let refused = send(&server, "/v1/tokens/revoke", &json!({field: name})).expect(422);
+            assert_eq!(refused.json()["field"], field, "{name:?}");
+        }
+    }
+}
+
 // S57
 #[test]
 fn all_of_a_user_end_and_the_next_one_passes_at_once() {
