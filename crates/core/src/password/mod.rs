@@ -53,6 +53,12 @@ impl Password {
         if text.len() > bounds::PASSWORD_BYTES { Err(PasswordTooLong) } else { Ok(Self(Arc::new(text))) }
     }
 
+    /// Whether nothing was typed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The bytes as they were typed.
     pub(crate) fn raw(&self) -> &[u8] {
         self.0.as_bytes()

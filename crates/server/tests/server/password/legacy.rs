@@ -139,3 +139,11 @@ fn unknown_and_absurd_hashes_are_refused_at_once() {
         assert_eq!(answer.code(), "invalid_field", "{body}");
     }
 }
+
+/// A hash of nothing is an account that opens with a form left blank.
+#[test]
+fn an_empty_password_is_not_hashed() {
+    let server = Server::start(options().arg("--ephemeral"));
+    let refused = send(&server, "/v1/passwords/hash", &json!({"password": ""})).expect(422);
+    assert_eq!((refused.code().as_str(), &refused.json()["field"]), ("invalid_field", &json!("password")));
+}
