@@ -1,6 +1,6 @@
 //! Every bound of the configuration in one file.
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, time::Duration};
 
 const KIB: u64 = 1_024;
 const MIB: u64 = 1_024 * KIB;
@@ -55,5 +55,10 @@ pub(crate) const LIMIT_COUNT: RangeInclusive<u64> = 1..=1_000_000_000;
 pub(crate) const PENALTY_FACTOR: RangeInclusive<u64> = 1..=1_000;
 /// Longest style sheet of an operator, in bytes.
 pub(crate) const CSS_BYTES: u64 = 64 * KIB;
+/// Longest `tokens.access_ttl`: so long a verifier that knows the key set alone believes a token that was revoked, and so long a denial is
+/// kept by every node.
+pub(super) const ACCESS_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest `tokens.clock_skew`: clocks that differ by more are wrong, and forgiving them would make tokens good before their time.
+pub(super) const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 /// Longest file with a signing key, in bytes.
 pub(super) const PEM_BYTES: u64 = 64 << 10;

@@ -30,7 +30,7 @@ pub(crate) struct Tokens {
     pub(crate) audience: Option<String>,
     /// How they are signed. Default `EdDSA`.
     pub(crate) algorithm: Algorithm,
-    /// Life of an access token. Default 10 min.
+    /// Life of an access token, 1 s to 24 h and at most `refresh_lifetime`. Default 10 min.
     pub(crate) access_ttl: Duration,
     /// How long a used refresh token still gives the same successor; `0s` is never. Default 10 s.
     pub(crate) refresh_grace: Duration,
@@ -38,7 +38,7 @@ pub(crate) struct Tokens {
     pub(crate) refresh_idle_timeout: Duration,
     /// Longest life of a family. Default 30 days.
     pub(crate) refresh_lifetime: Duration,
-    /// Difference of clocks that is forgiven; `0s` is none. Default 30 s.
+    /// Difference of clocks that is forgiven, at most 5 min; `0s` is none. Default 30 s.
     pub(crate) clock_skew: Duration,
     /// The signing key in the PEM file that `signing_key_file` names. Default none: keys of our own, in the record.
     pub(crate) signing_key: Option<Arc<SigningKeyPair>>,
@@ -81,9 +81,6 @@ impl Tokens {
             self.refresh_idle_timeout = self.refresh_lifetime;
             reader.adapt(IDLE, &self.refresh_idle_timeout, LIFETIME);
         }
-        if self.access_ttl < Duration::from_secs(1) {
-            reader.problem("tokens.access_ttl", "is below 1s; the times in a token are whole seconds");
-        }
         const ALGORITHM: &str = "tokens.algorithm";
         let other = self.signing_key.as_ref().map(|key| key.algorithm()).filter(|signs| *signs != self.algorithm);
         if let Some(signs) = other.filter(|_| reader.is_given(ALGORITHM)) {
@@ -92,12 +89,43 @@ impl Tokens {
                 format!("is {}, but the key in tokens.signing_key_file is for {}", self.algorithm.show(), signs.show()),
             );
         }
+        self.settle_access_ttl(reader);
+        self.settle_clock_skew(reader);
         self.settle_grace(reader);
         self
     }
 }
 
 impl Tokens {
+    /// An access token lives for whole seconds, not for days, and not longer than its family.
+    fn settle_access_ttl(&mut self, reader: &mut Reader) {
+        const TTL: &str = "tokens.access_ttl";
+        const LIFETIME: &str = "tokens.refresh_lifetime";
+        const SECOND: Duration = Duration::from_secs(1);
+        let (ttl, lifetime) = (self.access_ttl.show(), self.refresh_lifetime.show());
+        if self.access_ttl < SECOND {
+            reader.problem(TTL, "is below 1s; the times in a token are whole seconds");
+        } else if self.access_ttl > bounds::ACCESS_TTL {
+            let limit = bounds::ACCESS_TTL.show();
+            reader.problem(
+                TTL,
+                format!("{ttl} is longer than {limit}; let clients refresh their tokens, for as long as {LIFETIME} says"),
+            );
+        } else if self.access_ttl > self.refresh_lifetime && reader.is_given(TTL) {
+            reader.problem(TTL, format!("{ttl} is longer than {LIFETIME} ({lifetime})"));
+        } else if self.access_ttl > self.refresh_lifetime {
+            self.access_ttl = self.refresh_lifetime.max(SECOND);
+            reader.adapt(TTL, &self.access_ttl, LIFETIME);
+        }
+    }
+
+    fn settle_clock_skew(&self, reader: &mut Reader) {
+        if self.clock_skew > bounds::CLOCK_SKEW {
+            let (skew, limit) = (self.clock_skew.show(), bounds::CLOCK_SKEW.show());
+            reader.problem("tokens.clock_skew", format!("{skew} is longer than {limit}; set the clocks of the nodes by NTP"));
+        }
+    }
+
     /// The grace has to end before the family does.
     fn settle_grace(&mut self, reader: &mut Reader) {
         const GRACE: &str = "tokens.refresh_grace";

@@ -46,7 +46,7 @@ fn the_examples_in_the_default_file_are_good() {
 
 #[test]
 fn a_bad_file_is_refused_with_line_and_field() {
-    const CASES: [(&str, &str); 34] = [
+    const CASES: [(&str, &str); 37] = [
         ("[sessions]\n\nidle_timeoutt = \"5m\"", "vestibule.toml:3: unknown key sessions.idle_timeoutt"),
         ("[nonsense]\na = 1\nb = 2", "vestibule.toml:1: unknown key nonsense"),
         ("colour = \"red\"", "vestibule.toml:1: unknown key colour"),
@@ -135,6 +135,18 @@ fn a_bad_file_is_refused_with_line_and_field() {
         (
             "[tokens]\nrefresh_idle_timeout = \"31d\"",
             "vestibule.toml:2: tokens.refresh_idle_timeout: 31d is longer than tokens.refresh_lifetime (30d)",
+        ),
+        (
+            "[tokens]\naccess_ttl = \"25h\"",
+            "vestibule.toml:2: tokens.access_ttl: 25h is longer than 1d; let clients refresh their tokens, for as long as tokens.refresh_lifetime says",
+        ),
+        (
+            "[tokens]\nrefresh_lifetime = \"5m\"\naccess_ttl = \"6m\"",
+            "vestibule.toml:3: tokens.access_ttl: 6m is longer than tokens.refresh_lifetime (5m)",
+        ),
+        (
+            "[tokens]\nclock_skew = \"301s\"",
+            "vestibule.toml:2: tokens.clock_skew: 301s is longer than 5m; set the clocks of the nodes by NTP",
         ),
         (
             "[cache.types.a]\nttl = \"5m\"\nsoft_ttl = \"5m\"",

@@ -138,6 +138,7 @@ fn a_default_yields_to_the_setting_it_would_contradict() {
 
     let (config, _) = resolve_text("[tokens]\nrefresh_lifetime = \"3s\"\n");
     assert_eq!(config.tokens.refresh_grace, Duration::from_millis(1_500));
+    assert_eq!(config.tokens.access_ttl, Duration::from_secs(3));
 
     let (config, _) = resolve_text("[sessions.profiles.kiosk]\nlifetime = \"2m\"\n");
     assert_eq!(config.sessions.profiles["kiosk"].idle_timeout, 2 * MINUTE);
