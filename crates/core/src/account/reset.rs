@@ -7,7 +7,7 @@ use super::{
     Account, Accounts, Email,
     command::{OpenReset, OpenResetOutcome, ResetPassword, ResetPasswordOutcome},
     service::Judged,
-    throttle::{Admission, Attempt, AttemptEnd},
+    throttle::{Admission, Attempt, AttemptEnd, LocalThrottle},
 };
 use crate::{
     bounds,
@@ -85,9 +85,26 @@ impl Account {
     }
 }
 
+/// The account whose request is to be noted. The address pays first, whatever it asks for. Of accounts only those that exist are
+/// counted: made-up ones cost whoever makes them up nothing, so they would fill the memory and drive out the counts that matter.
+async fn admitted(
+    resets: &LocalThrottle,
+    attempt: Attempt,
+    now: Timestamp,
+    find: impl Future<Output = Result<Option<Account>, Fault>>,
+) -> Result<Option<Account>, Fault> {
+    let is_allowed = |attempt| resets.admit_at(&attempt, now) == Admission::Allowed;
+    if !is_allowed(Attempt { subject: None, ..attempt }) {
+        return Ok(None);
+    }
+    let account = find.await?;
+    Ok(account.filter(|_| is_allowed(Attempt { address: None, ..attempt })))
+}
+
 impl Accounts {
     /// Notes that somebody asked for a new password. One read whether there is such an account or not, and nothing in the
-    /// answer tells which. Requests beyond a few are not noted: each may become a mail.
+    /// answer tells which. Requests beyond a few are not noted: each may become a mail. An address that has asked too often costs no
+    /// read either.
     ///
     /// # Errors
     /// A fault of the record.
@@ -95,8 +112,7 @@ impl Accounts {
         let Some(email) = email else { return Ok(()) };
         let now = self.clock.now();
         let attempt = Attempt { subject: Some(self.subject(b"\0reset", email.as_str().as_bytes())), address: origin.ip };
-        let account = self.store.by_email(email).await?;
-        if let (Some(account), Admission::Allowed) = (account, self.resets.admit_at(&attempt, now)) {
+        if let Some(account) = admitted(&self.resets, attempt, now, self.store.by_email(email)).await? {
             let event = Event::new(EventType::UserResetRequested, now, &origin);
             self.observer.note(event.of(self.sessions.tag(&account.user_id), Some(&account.user_id)));
         }
@@ -147,5 +163,67 @@ impl Accounts {
             }
             ResetPasswordOutcome::Invalid => Ok(PasswordReset::Invalid),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::throttle::Budgets, *};
+    use std::net::IpAddr;
+
+    const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn ada() -> Account {
+        Account {
+            user_id: UserId::new("ada").expect("an id"),
+            email: Email::new("ada@example.com").expect("an address"),
+            name: None,
+            password_hash: "".into(),
+            created_at: START,
+            password_changed_at: START,
+            reset: None,
+        }
+    }
+
+    fn of(subject: u8, address: u8) -> Attempt {
+        Attempt { subject: Some([subject; 12]), address: Some(IpAddr::from([203, 0, 113, address])) }
+    }
+
+    async fn is_noted(resets: &LocalThrottle, attempt: Attempt, found: Option<Account>) -> bool {
+        admitted(resets, attempt, START, async { Ok(found) }).await.expect("no fault").is_some()
+    }
+
+    #[tokio::test]
+    async fn names_that_nobody_has_fill_no_memory() {
+        let resets = LocalThrottle::new(Budgets::RESETS);
+        for subject in 0..50 {
+            assert!(!is_noted(&resets, of(subject, 1), None).await);
+        }
+        assert_eq!(resets.len(), 1, "the address alone");
+        assert!(
+            is_noted(&resets, of(7, 2), Some(ada())).await,
+            "what was asked for in vain is not counted against whoever comes"
+        );
+        assert_eq!(resets.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn an_account_is_asked_for_three_times_whatever_the_address() {
+        let resets = LocalThrottle::new(Budgets::RESETS);
+        let mut noted = 0;
+        for address in 0..50 {
+            noted += usize::from(is_noted(&resets, of(1, address), Some(ada())).await);
+        }
+        assert_eq!(noted, 3);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_asked_too_often_costs_no_read() {
+        let resets = LocalThrottle::new(Budgets::RESETS);
+        for subject in 0..60 {
+            assert!(is_noted(&resets, of(subject, 1), Some(ada())).await);
+        }
+        let find = async { panic!("there is nothing to find") };
+        assert_eq!(admitted(&resets, of(61, 1), START, find).await, Ok(None));
     }
 }
