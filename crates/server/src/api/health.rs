@@ -244,12 +244,12 @@ impl Health {
             }
         };
         // Ends are heard of late or in doubt; no answer depends on it.
-        let bus = if bus.is_connected() { Status::Ok } else { Status::Degraded };
+        let (nodes, bus) = (bus.nodes(), if bus.is_connected() { Status::Ok } else { Status::Degraded });
         // Without the record validations are answered from the state: that is less, but nothing only where the state is away too.
         let answers = record.status < Status::Starting || store.fault.is_none();
         let without_record = if answers { Status::Degraded } else { Status::Unavailable };
         let status = store.status.max(record.status.min(without_record)).max(sessions).max(bus);
-        Report { status, store, record, sessions, bus, stats, answers }
+        Report { status, store, record, sessions, bus, nodes, stats, answers }
     }
 
     fn is_ready(&self) -> bool {
@@ -271,7 +271,7 @@ impl Health {
             (
                 "bus",
                 report.bus,
-                json!({"kind": self.store_kind, "detail": (report.bus == Status::Degraded).then_some(BUS_REMEDY)}),
+                json!({"kind": self.store_kind, "nodes": report.nodes, "detail": (report.bus == Status::Degraded).then_some(BUS_REMEDY)}),
             ),
             ("system", Status::Ok, self.system()),
         ]
@@ -295,6 +295,8 @@ struct Report {
     record: Part,
     sessions: Status,
     bus: Status,
+    /// Processes that are heard on the bus, this one among them; 0 before the stores are open.
+    nodes: usize,
     stats: Option<Stats>,
     /// Whether anybody can tell whether a session is valid.
     answers: bool,
@@ -309,7 +311,7 @@ impl Report {
         };
         let (store, record) = (part("store"), part("record"));
         let (status, sessions, bus) = (Status::Starting, Status::Starting, Status::Starting);
-        Self { status, store, record, sessions, bus, stats: None, answers: false }
+        Self { status, store, record, sessions, bus, nodes: 0, stats: None, answers: false }
     }
 
     /// Flags in the metrics what is not well.
@@ -317,6 +319,7 @@ impl Report {
         let up = |status: Status| if status == Status::Ok { 1.0 } else { 0.0 };
         metrics::gauge!("vestibule_up").set(up(self.status));
         metrics::gauge!("vestibule_bus_connected").set(up(self.bus));
+        metrics::gauge!("vestibule_bus_nodes").set(self.nodes as f64);
         for (name, part) in [("store", &self.store), ("record", &self.record)] {
             metrics::gauge!("vestibule_component_up", "component" => name).set(up(part.status));
             if let Some(Ok(inspection)) = &part.side.inspection {

@@ -84,6 +84,7 @@ fn describe() {
     metrics::describe_histogram!("vestibule_record_commit_seconds", "Time of one commit of the record");
     metrics::describe_histogram!("vestibule_record_batch_calls", "Commands decided in one commit");
     metrics::describe_gauge!("vestibule_bus_connected", "1 where this node hears itself on the bus, else 0");
+    metrics::describe_gauge!("vestibule_bus_nodes", "Processes that this node hears on the bus, itself among them");
     metrics::describe_counter!("vestibule_bus_messages_total", "Messages on the bus, sent and heard, heartbeats too");
     metrics::describe_gauge!("vestibule_token_denials", "Access tokens and families that this node does not believe any more");
     metrics::describe_counter!("vestibule_bus_doubts_total", "Times that something on the bus may have been missed, and why");

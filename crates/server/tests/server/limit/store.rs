@@ -1,10 +1,10 @@
 //! Limits on Redis: several servers, a server that is away, and what a flood costs.
 
-use super::{allowed, check, check_all, json, rule, show, with};
+use super::{allowed, ask, check, check_all, json, rule, show, with};
 use std::time::{Duration, Instant};
 use vestibule_testkit::{
     bounds::{START, UNSEEN},
-    process::{Redis, Server, ServerOptions, delete, post, wait_for},
+    process::{Redis, Server, ServerOptions, delete, get, post, wait_for},
 };
 
 fn over(redis: &Redis, rules: &[String]) -> ServerOptions {
@@ -86,8 +86,10 @@ fn nodes_that_are_alone_divide_the_limit() {
     let redis = Redis::start();
     let rules = [rule("alone", "custom", "100/1h", "algorithm = \"sliding\"\non_store_failure = \"local\"")];
     let servers: Vec<Server> = (0..4).map(|_| Server::start(over(&redis, &rules))).collect();
-    // Each node hears of the others within a heartbeat; which ones it knows shows in nothing but what follows.
-    std::thread::sleep(UNSEEN);
+    for server in &servers {
+        let hears_all = || (ask(server, get("/health/bus")).expect(200).json()["nodes"] == servers.len()).then_some(());
+        assert!(wait_for(START, hears_all).is_some(), "the nodes do not hear each other");
+    }
     redis.kill();
     let granted: usize = servers.iter().map(|server| allowed(server, "alone", "k", 40)).sum();
     assert!((90..=110).contains(&granted), "{granted}");
