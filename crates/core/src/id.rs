@@ -1,8 +1,13 @@
 //! A type for each identifier: user ids, user tags, homes, session ids, event ids.
 
+pub(crate) mod tagged;
+
 use crate::bounds;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{fmt, str::FromStr};
+
+pub use tagged::IdText;
+pub(crate) use tagged::tagged_id;
 
 /// An identifier was refused; the text says why and repeats nothing of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -123,118 +128,10 @@ impl Home {
     }
 }
 
-/// The public name of a session: `ses_` and 32 characters of base64url (user tag, then 12 random bytes). Knowing it gives
-/// no access; it may appear in lists, logs and URLs.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId {
-    tag: UserTag,
-    serial: [u8; 12],
-}
-
-impl SessionId {
-    const PREFIX: &'static str = "ses_";
-
-    /// A fresh id for a user.
-    #[must_use]
-    pub fn generate(tag: UserTag) -> Self {
-        Self { tag, serial: random() }
-    }
-
-    /// An id from its parts.
-    #[must_use]
-    pub const fn from_parts(tag: UserTag, serial: [u8; 12]) -> Self {
-        Self { tag, serial }
-    }
-
-    /// The user's tag.
-    #[must_use]
-    pub const fn tag(&self) -> UserTag {
-        self.tag
-    }
-
-    /// What tells the sessions of one user apart.
-    #[must_use]
-    pub const fn serial(&self) -> &[u8; 12] {
-        &self.serial
-    }
-
-    /// Tag and serial as 24 bytes.
-    #[must_use]
-    pub fn to_bytes(&self) -> [u8; 24] {
-        let mut bytes = [0; 24];
-        bytes[..12].copy_from_slice(self.tag.as_bytes());
-        bytes[12..].copy_from_slice(&self.serial);
-        bytes
-    }
-
-    /// The inverse of [`Self::to_bytes`].
-    #[must_use]
-    pub fn from_bytes(bytes: &[u8; 24]) -> Self {
-        let (mut tag, mut serial) = ([0; 12], [0; 12]);
-        tag.copy_from_slice(&bytes[..12]);
-        serial.copy_from_slice(&bytes[12..]);
-        Self { tag: UserTag(tag), serial }
-    }
-
-    /// The id as text in a buffer on the stack, for hot paths that must not allocate.
-    #[must_use]
-    pub fn to_text(&self) -> SessionIdText {
-        let mut text = [0; 36];
-        text[..4].copy_from_slice(Self::PREFIX.as_bytes());
-        let written = URL_SAFE_NO_PAD.encode_slice(self.to_bytes(), &mut text[4..]);
-        debug_assert_eq!(written, Ok(32));
-        SessionIdText(text)
-    }
-}
-
-/// The 36 ASCII characters of a [`SessionId`].
-#[derive(Clone, Copy)]
-pub struct SessionIdText([u8; 36]);
-
-impl SessionIdText {
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("base64url is ASCII")
-    }
-}
-
-impl FromStr for SessionId {
-    type Err = IdError;
-
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        const WRONG: IdError = IdError("a session id is ses_ and 32 characters of base64url");
-        let encoded = text.strip_prefix(Self::PREFIX).ok_or(WRONG)?;
-        let mut bytes = [0; 24];
-        if encoded.len() != 32 || URL_SAFE_NO_PAD.decode_slice(encoded, &mut bytes) != Ok(24) {
-            return Err(WRONG);
-        }
-        Ok(Self::from_bytes(&bytes))
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.to_text().as_str())
-    }
-}
-
-impl fmt::Debug for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl serde::Serialize for SessionId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.to_text().as_str())
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for SessionId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
+tagged_id! {
+    /// The public name of a session: `ses_` and 32 characters of base64url (user tag, then 12 random bytes). Knowing it gives
+    /// no access; it may appear in lists, logs and URLs.
+    SessionId, "ses_", "a session id is ses_ and 32 characters of base64url"
 }
 
 /// The name of an event: `evt_` and 22 characters of base64url. Sorts by time.

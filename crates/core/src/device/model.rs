@@ -2,7 +2,7 @@
 
 use crate::{
     bounds,
-    id::{IdError, UserTag},
+    id::{UserTag, tagged_id},
     secret::KeyRing,
     session::{
         Device, TokenDigest,
@@ -10,9 +10,7 @@ use crate::{
     },
     time::Timestamp,
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
-use std::{fmt, str::FromStr};
 
 /// Marks the tokens of trusted devices.
 pub struct DeviceKind;
@@ -25,76 +23,10 @@ impl Kind for DeviceKind {
 /// other users are refused without asking a store.
 pub type DeviceToken = Token<DeviceKind>;
 
-/// The public name of a trusted device: `dev_` and 32 characters of base64url (user tag, then 12 random bytes). It is ours; the
-/// caller's own id of a device is [`Device::id`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DeviceId {
-    tag: UserTag,
-    serial: [u8; 12],
-}
-
-impl DeviceId {
-    const PREFIX: &'static str = "dev_";
-
-    /// A fresh id for a device of a user.
-    #[must_use]
-    pub fn generate(tag: UserTag) -> Self {
-        Self { tag, serial: crate::id::random() }
-    }
-
-    /// An id from its parts.
-    #[must_use]
-    pub const fn from_parts(tag: UserTag, serial: [u8; 12]) -> Self {
-        Self { tag, serial }
-    }
-
-    /// The user's tag.
-    #[must_use]
-    pub const fn tag(&self) -> UserTag {
-        self.tag
-    }
-
-    /// What tells the devices of one user apart.
-    #[must_use]
-    pub const fn serial(&self) -> &[u8; 12] {
-        &self.serial
-    }
-}
-
-impl FromStr for DeviceId {
-    type Err = IdError;
-
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        const WRONG: IdError = IdError("a device id is dev_ and 32 characters of base64url");
-        let encoded = text.strip_prefix(Self::PREFIX).ok_or(WRONG)?;
-        let mut bytes = [0; 24];
-        if encoded.len() != 32 || URL_SAFE_NO_PAD.decode_slice(encoded, &mut bytes) != Ok(24) {
-            return Err(WRONG);
-        }
-        let (mut tag, mut serial) = ([0; 12], [0; 12]);
-        tag.copy_from_slice(&bytes[..12]);
-        serial.copy_from_slice(&bytes[12..]);
-        Ok(Self { tag: UserTag::from_bytes(tag), serial })
-    }
-}
-
-impl fmt::Display for DeviceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = [*self.tag.as_bytes(), self.serial].concat();
-        write!(f, "{}{}", Self::PREFIX, URL_SAFE_NO_PAD.encode(bytes))
-    }
-}
-
-impl fmt::Debug for DeviceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl serde::Serialize for DeviceId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
+tagged_id! {
+    /// The public name of a trusted device: `dev_` and 32 characters of base64url (user tag, then 12 random bytes). It is ours; the
+    /// caller's own id of a device is [`Device::id`].
+    DeviceId, "dev_", "a device id is dev_ and 32 characters of base64url"
 }
 
 /// A device on which a user need not show the second factor.
