@@ -39,12 +39,9 @@ pub(super) struct Page {
     cursor: Option<String>,
 }
 
-/// What to export.
+/// Which types, and from when.
 #[derive(Args)]
-pub(super) struct Export {
-    /// Only of this user
-    #[arg(long, value_name = "ID")]
-    user: Option<String>,
+struct Which {
     /// Only this type, e.g. session.created; several by commas
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
@@ -54,6 +51,16 @@ pub(super) struct Export {
     /// Before this time (RFC 3339)
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
+}
+
+/// What to export.
+#[derive(Args)]
+pub(super) struct Export {
+    /// Only of this user
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    #[command(flatten)]
+    which: Which,
 }
 
 /// Which events to show as they happen.
@@ -79,17 +86,16 @@ pub(super) struct Tail {
 /// Which events.
 #[derive(Args)]
 pub(super) struct Filter {
-    /// Only this type, e.g. session.created
-    #[arg(long = "type", value_name = "TYPE")]
-    kind: Option<String>,
-    /// Not before this time (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Before this time (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[command(flatten)]
+    which: Which,
     #[command(flatten)]
     page: Page,
+}
+
+impl Which {
+    fn parameters(&self) -> [(&'static str, Option<&str>); 3] {
+        [("type", self.kind.as_deref()), ("since", self.since.as_deref()), ("until", self.until.as_deref())]
+    }
 }
 
 impl Page {
@@ -102,8 +108,7 @@ impl Page {
 impl Filter {
     /// Prints the events at a path that pass.
     pub(super) fn show(&self, client: &Client, path: &str, output: Output) -> Result<(), Failure> {
-        let own = [("type", self.kind.as_deref()), ("since", self.since.as_deref()), ("until", self.until.as_deref())];
-        let query = query(&[own.as_slice(), &self.page.parameters()].concat());
+        let query = query(&[&self.which.parameters()[..], &self.page.parameters()].concat());
         let answer = client.get(&format!("{path}{query}"))?;
         output.list(&answer, "events", &COLUMNS)
     }
@@ -119,13 +124,8 @@ impl Export {
         let path = list_of(self.user.as_deref());
         let mut cursor: Option<String> = None;
         loop {
-            let query = query(&[
-                ("type", self.kind.as_deref()),
-                ("since", self.since.as_deref()),
-                ("until", self.until.as_deref()),
-                ("limit", Some(EXPORT_PAGE)),
-                ("cursor", cursor.as_deref()),
-            ]);
+            let page = [("limit", Some(EXPORT_PAGE)), ("cursor", cursor.as_deref())];
+            let query = query(&[&self.which.parameters()[..], &page].concat());
             let page = client.get(&format!("{path}{query}"))?;
             for event in page["events"].as_array().into_iter().flatten() {
                 output.text(&event.to_string())?;
