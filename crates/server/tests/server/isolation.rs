@@ -1,6 +1,7 @@
 //! Servers over one record that do not see the same Redis: cut off, behind an old master, or with a Redis that came back from
 //! an old file.
 
+use crate::management::ask;
 use serde_json::{Value, json};
 use std::{
     sync::Arc,
@@ -8,7 +9,7 @@ use std::{
 };
 use vestibule_testkit::{
     bounds::{START, UNSEEN},
-    process::{FaultProxy, Postgres, Redis, Relay, Request, Response, Server, ServerOptions, delete, post, wait_for},
+    process::{FaultProxy, Postgres, Redis, Relay, Server, ServerOptions, delete, post, wait_for},
 };
 
 /// Rounds of each kind.
@@ -46,10 +47,6 @@ struct Session {
     user: String,
     id: String,
     token: String,
-}
-
-fn ask(server: &Server, request: Request) -> Response {
-    request.bearer(&server.key).send(&server.management)
 }
 
 fn create(server: &Server, user: &str) -> Session {

@@ -12,6 +12,7 @@ mod event;
 mod import;
 mod isolation;
 mod limit;
+mod management;
 mod password;
 mod plumbing;
 mod postgres;

@@ -6,21 +6,12 @@ mod scope;
 mod session;
 mod user;
 
+use crate::management::{ask, patient, send};
 use serde_json::{Value, json};
-use vestibule_testkit::process::{Request, Response, Server, ServerOptions, delete, get, post};
+use vestibule_testkit::process::{Request, Response, Server, delete, get, post};
 
-/// With a deadline that a busy machine keeps too: these tests are about answers, not about time.
 fn server() -> Server {
-    Server::start(ServerOptions::default().env("VESTIBULE_STORE__TIMEOUT", "5s"))
-}
-
-/// Sends with the management key.
-fn ask(server: &Server, request: Request) -> Response {
-    request.bearer(&server.key).send(&server.management)
-}
-
-fn send(server: &Server, target: &str, body: &Value) -> Response {
-    ask(server, post(target).json(body))
+    Server::start(patient())
 }
 
 fn patch(server: &Server, target: &str, revision: Option<&str>, body: &Value) -> Response {

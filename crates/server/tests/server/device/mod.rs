@@ -5,24 +5,15 @@ mod cli;
 mod login;
 mod trust;
 
+use crate::management::{ask, patient, send};
 use serde_json::{Value, json};
 use vestibule_testkit::{
     bounds::START,
-    process::{Request, Response, Server, ServerOptions, delete, get, post, wait_for},
+    process::{Server, delete, get, wait_for},
 };
 
-/// With a deadline that a busy machine keeps too: these tests are about answers, not about time.
 fn server() -> Server {
-    Server::start(ServerOptions::default().env("VESTIBULE_STORE__TIMEOUT", "5s"))
-}
-
-/// Sends with the management key.
-fn ask(server: &Server, request: Request) -> Response {
-    request.bearer(&server.key).send(&server.management)
-}
-
-fn send(server: &Server, target: &str, body: &Value) -> Response {
-    ask(server, post(target).json(body))
+    Server::start(patient())
 }
 
 fn text<'a>(body: &'a Value, field: &str) -> &'a str {

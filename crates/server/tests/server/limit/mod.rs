@@ -5,8 +5,9 @@ mod check;
 mod fields;
 mod store;
 
+use crate::management::ask;
 use serde_json::{Value, json};
-use vestibule_testkit::process::{Request, Response, Server, ServerOptions, get, post};
+use vestibule_testkit::process::{Response, Server, ServerOptions, get, post};
 
 const SECRET: &str = "a secret that all servers have in common 1234567890";
 
@@ -18,10 +19,6 @@ fn rule(name: &str, level: &str, rate: &str, more: &str) -> String {
 fn with(rules: &[String]) -> ServerOptions {
     let file = format!("mode = \"dev\"\n{}", rules.join(""));
     ServerOptions::default().config(&file).env("VESTIBULE_SECRET", SECRET).env("VESTIBULE_STORE__TIMEOUT", "5s")
-}
-
-fn ask(server: &Server, request: Request) -> Response {
-    request.bearer(&server.key).send(&server.management)
 }
 
 fn check_all(server: &Server, checks: &Value) -> Response {

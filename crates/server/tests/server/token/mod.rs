@@ -10,25 +10,13 @@ mod refresh;
 mod revoke;
 mod verify;
 
+use crate::management::{ask, patient as options, send};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use vestibule_testkit::process::{Request, Response, Server, ServerOptions, delete, get, post};
-
-/// With a deadline that a busy machine keeps too.
-fn options() -> ServerOptions {
-    ServerOptions::default().env("VESTIBULE_STORE__TIMEOUT", "5s")
-}
+use vestibule_testkit::process::{Response, Server, delete, get, post};
 
 fn server() -> Server {
     Server::start(options())
-}
-
-fn ask(server: &Server, request: Request) -> Response {
-    request.bearer(&server.key).send(&server.management)
-}
-
-fn send(server: &Server, target: &str, body: &Value) -> Response {
-    ask(server, post(target).json(body))
 }
 
 /// Two tokens for a user.
