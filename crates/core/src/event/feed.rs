@@ -14,7 +14,7 @@ use crate::{
     time::{Clock, Timestamp},
 };
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{BTreeSet, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -92,14 +92,14 @@ impl Feed {
             deadline: interest.session.map(|_| Instant::now()),
             interest,
             waiting: VecDeque::new(),
-            phase: Phase::Behind(TailFrom::Now),
+            told: Told::default(),
+            phase: match after {
+                Some(id) => Phase::Behind(TailFrom::Event(id)),
+                None => Phase::Live(self.subscribe().await?),
+            },
         };
-        match after {
-            Some(id) => follower.phase = Phase::Behind(TailFrom::Event(id)),
-            None => {
-                follower.phase = Phase::Live { news: self.subscribe().await?, known: HashSet::new() };
-                follower.tell_end_before().await?;
-            }
+        if after.is_none() {
+            follower.tell_end_before().await?;
         }
         Ok(follower)
     }
@@ -174,8 +174,24 @@ fn with_gap(tail: Tail, clock: &Clock) -> Vec<Event> {
 enum Phase {
     /// What happened before is still being read.
     Behind(TailFrom),
-    /// What happens is heard. `known` was read from the store meanwhile.
-    Live { news: broadcast::Receiver<Event>, known: HashSet<EventId> },
+    /// What happens is heard.
+    Live(broadcast::Receiver<Event>),
+}
+
+/// The latest of what was read from the store: the task that reads for everybody may come to it later and tell it again. It is not further
+/// behind than a follower may be, so as many are remembered.
+#[derive(Default)]
+struct Told(BTreeSet<EventId>);
+
+impl Told {
+    /// Notes an event. Whether it was not known.
+    fn note(&mut self, id: EventId) -> bool {
+        let is_new = self.0.insert(id);
+        if self.0.len() > bounds::FEED_BACKLOG {
+            self.0.pop_first();
+        }
+        is_new
+    }
 }
 
 /// What a follower hears.
@@ -192,6 +208,7 @@ pub struct Follower {
     feed: Arc<Feed>,
     interest: Interest,
     waiting: VecDeque<Event>,
+    told: Told,
     phase: Phase,
     /// When to look whether the session has ended by time.
     deadline: Option<Instant>,
@@ -228,49 +245,56 @@ impl Follower {
 
     /// Waits for more; false where too much was missed.
     async fn read_on(&mut self) -> Result<bool, Fault> {
-        match &mut self.phase {
+        let news = match &mut self.phase {
+            Phase::Live(news) => news,
             Phase::Behind(from) => {
-                let tail = self.feed.events.tail(from.clone(), bounds::FEED_PAGE).await?;
-                let (is_last, next) = (!is_full(&tail), tail.next.clone());
-                let mut read = with_gap(tail, self.feed.sessions.clock());
-                self.phase = if is_last { self.go_live(next, &mut read).await? } else { Phase::Behind(next) };
-                self.waiting.extend(read);
+                let from = from.clone();
+                self.catch_up(from).await?;
+                return Ok(true);
+            }
+        };
+        let heard = match self.deadline {
+            None => news.recv().await,
+            Some(deadline) => tokio::select! {
+                heard = news.recv() => heard,
+                () = sleep_until(deadline) => {
+                    self.look_at_deadline().await;
+                    return Ok(true);
+                }
+            },
+        };
+        match heard {
+            Ok(event) if self.told.0.contains(&event.id) => Ok(true),
+            Ok(event) => {
+                self.waiting.push_back(event);
                 Ok(true)
             }
-            Phase::Live { news, known } => {
-                let heard = match self.deadline {
-                    None => news.recv().await,
-                    Some(deadline) => tokio::select! {
-                        heard = news.recv() => heard,
-                        () = sleep_until(deadline) => {
-                            self.look_at_deadline().await;
-                            return Ok(true);
-                        }
-                    },
-                };
-                match heard {
-                    Ok(event) if known.remove(&event.id) => Ok(true),
-                    Ok(event) => {
-                        self.waiting.push_back(event);
-                        Ok(true)
-                    }
-                    Err(RecvError::Lagged(_) | RecvError::Closed) => Ok(false),
-                }
-            }
+            Err(RecvError::Lagged(_) | RecvError::Closed) => Ok(false),
         }
     }
 
+    /// Reads a page of what happened before. Behind the last one it begins to hear what happens.
+    async fn catch_up(&mut self, from: TailFrom) -> Result<(), Fault> {
+        let tail = self.feed.events.tail(from, bounds::FEED_PAGE).await?;
+        let (is_last, next) = (!is_full(&tail), tail.next.clone());
+        let mut read = with_gap(tail, self.feed.sessions.clock());
+        let phase = if is_last { Phase::Live(self.go_live(next, &mut read).await?) } else { Phase::Behind(next) };
+        // Nothing waits from here on, so what is noted is told, wherever this future is dropped.
+        self.waiting.extend(read.into_iter().filter(|event| self.told.note(event.id)));
+        self.phase = phase;
+        Ok(())
+    }
+
     /// From here on nothing escapes; what came in between is read from the store, behind what was `read` already.
-    async fn go_live(&self, mut from: TailFrom, read: &mut Vec<Event>) -> Result<Phase, Fault> {
+    async fn go_live(&self, mut from: TailFrom, read: &mut Vec<Event>) -> Result<broadcast::Receiver<Event>, Fault> {
         let news = self.feed.subscribe().await?;
-        let mut known: HashSet<EventId> = read.iter().map(|event| event.id).collect();
         loop {
             let between = self.feed.events.tail(from, bounds::FEED_PAGE).await?;
             let is_last = !is_full(&between);
             from = between.next.clone();
-            read.extend(with_gap(between, self.feed.sessions.clock()).into_iter().filter(|event| known.insert(event.id)));
+            read.extend(with_gap(between, self.feed.sessions.clock()));
             if is_last {
-                return Ok(Phase::Live { news, known });
+                return Ok(news);
             }
         }
     }
@@ -316,8 +340,7 @@ impl Follower {
         let named = ends.iter().position(|event| event.session_id == Some(id));
         let end = named.or_else(|| ends.iter().position(|event| may_end(event, id)));
         let end = end.map(|place| ends.swap_remove(place));
-        if let (Some(end), Phase::Live { known, .. }) = (end, &mut self.phase) {
-            known.insert(end.id);
+        if let Some(end) = end.filter(|end| self.told.note(end.id)) {
             self.waiting.push_back(end);
         }
         Ok(())
