@@ -52,6 +52,9 @@ pub const POSTGRES_WRITERS: usize = 16;
 pub const CALL_REQUESTS: usize = 60_000;
 /// How long a transaction on Postgres may take, waits for locks included. Longer than the server's own limit of a statement.
 pub const BATCH_TIMEOUT: Duration = Duration::from_secs(15);
+/// Open transactions of a Postgres server that whoever follows its events remembers, to read what they bring once they are over. Ten times
+/// what a server allows by default; of any more the oldest are given up and counted as missed.
+pub const OPEN_TRANSACTIONS: usize = 1_024;
 /// Sessions that are looked at for each user who may be due.
 pub const DUE_PER_USER: usize = 16;
 /// Time between two looks whether this process still has the database for itself.

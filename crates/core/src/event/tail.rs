@@ -2,7 +2,7 @@
 
 use super::{Event, EventId};
 
-/// How far somebody has read: a position in each part of a store that counts for itself. Opaque, and good for one store only.
+/// How far somebody has read: a position in each part of a store that counts for itself, or what else a store needs to go on. Opaque, and good for one store only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place(Box<[u64]>);
 
@@ -42,7 +42,7 @@ pub enum TailFrom {
 pub struct Tail {
     /// The events, in the order in which they became visible, or by their ids as far as that is not known any more.
     pub events: Vec<Event>,
-    /// Where the next tail begins. Where writers commit out of order it may lie before some of `events`, which are then told again:
+    /// Where the next tail begins. Where this one began behind an event, it may lie before some of `events`, which are then told again:
     /// nothing is left out, and readers know an event by its id.
     pub next: TailFrom,
     /// Events that are gone although nobody read them here: a bounded list dropped them, or they cannot be read any more. One damaged row

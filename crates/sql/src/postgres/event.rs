@@ -1,6 +1,8 @@
 //! Events.
 
-use super::{PostgresRecord, array, chain, change, fault::Trouble, int, limit, number, time};
+mod tail;
+
+use super::{PostgresRecord, array, chain, fault::Trouble, int, limit, time};
 use crate::{
     batch::{Input, ReplyTo},
     bounds,
@@ -9,7 +11,7 @@ use sqlx::{PgPool, Row, postgres::PgRow};
 use vestibule_core::{
     Answer,
     bounds::STORE_PAGE,
-    event::{Event, EventQuery, EventStore, Place, Sealer, Tail, TailFrom},
+    event::{Event, EventQuery, EventStore, Sealer, Tail, TailFrom},
     id::{EventId, SessionId, UserId, UserTag},
     time::Timestamp,
 };
@@ -71,53 +73,6 @@ async fn query(pool: &PgPool, query: &EventQuery) -> Result<Vec<Event>, Trouble>
     rows.iter().map(event).collect()
 }
 
-/// Events behind a position. Transactions commit out of order, so what comes next begins where the oldest one that was still open
-/// may write; unless a page is full of what lies behind it, since reading on matters more then.
-async fn tail(pool: &PgPool, from: &TailFrom, count: usize) -> Result<Tail, Trouble> {
-    let after = match from {
-        TailFrom::Place(place) => Some(place.only()),
-        TailFrom::Event(id) => behind(pool, *id).await?,
-        TailFrom::Now => None,
-    };
-    let Some(after) = after else {
-        let next = TailFrom::Place(Place::new([change::position(pool, None).await?]));
-        return Ok(Tail { events: Vec::new(), next, missed: 0 });
-    };
-    let rows = sqlx::query(
-        "SELECT id, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count, tag, position,
-          (SELECT ((base + pg_snapshot_xmin(pg_current_snapshot())::text::bigint) << 16) - 1 FROM vestibule_meta)
-         FROM vestibule_events WHERE position > $1 ORDER BY position LIMIT $2",
-    )
-    .bind(int(after))
-    .bind(limit(count))
-    .fetch_all(pool)
-    .await?;
-    let mut next = after;
-    if let Some(row) = rows.last() {
-        let (last, settled) = (number(row, 12)?, number(row, 13)?);
-        next = last.min(settled).max(after);
-        if next == after && rows.len() >= count {
-            next = last;
-        }
-    }
-    let events: Vec<Event> = rows.iter().filter_map(|row| event(row).ok()).collect();
-    let missed = (rows.len() - events.len()) as u64;
-    Ok(Tail { events, next: TailFrom::Place(Place::new([next])), missed })
-}
-
-/// The position of an event; where it is gone, before that of the next one by id.
-async fn behind(pool: &PgPool, id: EventId) -> Result<Option<u64>, Trouble> {
-    let row = sqlx::query(
-        "SELECT position, id = $1 FROM vestibule_events WHERE id >= $1 AND position IS NOT NULL ORDER BY id LIMIT 1",
-    )
-    .bind(id.as_bytes().to_vec())
-    .fetch_optional(pool)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let position = number(&row, 0)?;
-    Ok(Some(if row.try_get(1)? { position } else { position.saturating_sub(1) }))
-}
-
 async fn forget(pool: &PgPool, sealer: Option<&Sealer>, before: Timestamp, count: usize) -> Result<usize, Trouble> {
     let below = EventId::new(before.millis(), [0; 10]);
     let mut transaction = pool.begin().await?;
@@ -149,7 +104,7 @@ impl EventStore for PostgresRecord {
     }
 
     fn tail(&self, from: TailFrom, count: usize) -> Answer<'_, Tail> {
-        self.read(async move { tail(&self.pool, &from, count).await })
+        self.read(async move { tail::tail(&self.pool, &from, count).await })
     }
 
     fn forget(&self, before: Timestamp, count: usize) -> Answer<'_, usize> {

@@ -3,6 +3,7 @@
 mod lock;
 mod node;
 mod outage;
+mod tail;
 
 use std::sync::Arc;
 use vestibule_core::{
