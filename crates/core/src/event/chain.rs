@@ -206,10 +206,23 @@ pub struct Report {
     pub has_unsealed: bool,
     /// Whether events are kept by this process alone, so that nobody else can alter them.
     pub in_process: bool,
-    /// Where it does not hold, at most [`bounds::CHAIN_BREAKS`].
+    /// Where it does not hold: the first [`bounds::CHAIN_BREAKS`].
     pub breaks: Vec<Break>,
+    /// How many more there are.
+    pub more_breaks: u64,
     /// The last checkpoints.
     pub head: Vec<Head>,
+}
+
+impl Report {
+    /// Notes a break: however much was altered, a report stays small.
+    fn note(&mut self, found: Break) {
+        if self.breaks.len() < bounds::CHAIN_BREAKS {
+            self.breaks.push(found);
+        } else {
+            self.more_breaks += 1;
+        }
+    }
 }
 
 /// Makes checkpoints, and verifies.
@@ -335,11 +348,10 @@ impl Chain {
     pub async fn verify(&self) -> Result<Report, Fault> {
         let mut report = Report { in_process: self.store.lanes() == 0, ..Report::default() };
         for lane in 0..self.store.lanes() {
-            Walk::new(self, lane).run(&mut report).await?;
+            Walk::new(self, lane, &mut report).run().await?;
         }
         report.has_unsealed = self.store.has_unsealed().await?;
         report.intact = report.breaks.is_empty();
-        report.breaks.truncate(bounds::CHAIN_BREAKS);
         Ok(report)
     }
 }
@@ -348,20 +360,20 @@ impl Chain {
 struct Walk<'a> {
     chain: &'a Chain,
     lane: u16,
+    report: &'a mut Report,
     /// Up to where events were read.
     position: u64,
     /// Those that were read and not checked yet.
     page: VecDeque<Found>,
     is_at_end: bool,
-    breaks: Vec<Break>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(chain: &'a Chain, lane: u16) -> Self {
-        Self { chain, lane, position: 0, page: VecDeque::new(), is_at_end: false, breaks: Vec::new() }
+    fn new(chain: &'a Chain, lane: u16, report: &'a mut Report) -> Self {
+        Self { chain, lane, report, position: 0, page: VecDeque::new(), is_at_end: false }
     }
 
-    async fn run(mut self, report: &mut Report) -> Result<(), Fault> {
+    async fn run(mut self) -> Result<(), Fault> {
         let store = &*self.chain.store;
         let forgotten = store.forgotten(self.lane).await?;
         self.check_forgotten(&forgotten);
@@ -377,14 +389,13 @@ impl<'a> Walk<'a> {
                 if last.as_ref().is_some_and(|last| checkpoint.sequence <= last.sequence) {
                     return Err(Fault::Corrupt("checkpoints are out of order".into()));
                 }
-                self.check_range(&checkpoint, &forgotten, report).await?;
-                report.checkpoints += 1;
+                self.check_range(&checkpoint, &forgotten).await?;
+                self.report.checkpoints += 1;
                 last = Some(checkpoint);
             }
         }
-        self.check_rest(last.as_ref(), &forgotten, report).await?;
-        self.keep_what_retention_leaves(report).await?;
-        report.head.extend(last.map(|last| Head {
+        self.check_rest(last.as_ref(), &forgotten).await?;
+        self.report.head.extend(last.map(|last| Head {
             lane: self.lane,
             sequence: last.sequence,
             total: last.total,
@@ -393,10 +404,24 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn note(&mut self, kind: BreakKind, after: u64, through: Option<u64>) -> &mut Break {
+    /// A break in this lane.
+    fn found(&self, kind: BreakKind, after: u64, through: Option<u64>) -> Break {
         let home = u8::try_from(self.lane).ok().filter(|_| self.chain.store.lanes() > 1);
-        self.breaks.push(Break { kind, home, after, through, event_id: None, missing: None });
-        self.breaks.last_mut().expect("just pushed")
+        Break { kind, home, after, through, event_id: None, missing: None }
+    }
+
+    fn note(&mut self, kind: BreakKind, after: u64, through: Option<u64>) {
+        let found = self.found(kind, after, through);
+        self.report.note(found);
+    }
+
+    /// Notes that events are missing, unless retention deleted them while the walk was under way.
+    async fn note_missing(&mut self, after: u64, through: Option<u64>, missing: u64) -> Result<(), Fault> {
+        if after >= self.chain.store.forgotten(self.lane).await?.through {
+            let found = Break { missing: Some(missing), ..self.found(BreakKind::EventsMissing, after, through) };
+            self.report.note(found);
+        }
+        Ok(())
     }
 
     fn check_forgotten(&mut self, forgotten: &Forgotten) {
@@ -426,16 +451,15 @@ impl<'a> Walk<'a> {
     }
 
     /// Checks the events up to the end of a checkpoint's range, and the range as a whole where none of it was forgotten.
-    async fn check_range(&mut self, checkpoint: &Checkpoint, forgotten: &Forgotten, report: &mut Report) -> Result<(), Fault> {
-        self.check_events(Some(checkpoint.from), report).await?;
-        let range = self.check_events(Some(checkpoint.through), report).await?;
+    async fn check_range(&mut self, checkpoint: &Checkpoint, forgotten: &Forgotten) -> Result<(), Fault> {
+        self.check_events(Some(checkpoint.from)).await?;
+        let range = self.check_events(Some(checkpoint.through)).await?;
         if checkpoint.from < forgotten.through {
             return Ok(());
         }
         let (count, digest) = (range.count, range.finish());
         if count < checkpoint.count {
-            let missing = checkpoint.count - count;
-            self.note(BreakKind::EventsMissing, checkpoint.from, Some(checkpoint.through)).missing = Some(missing);
+            self.note_missing(checkpoint.from, Some(checkpoint.through), checkpoint.count - count).await?;
         } else if digest != checkpoint.digest {
             self.note(BreakKind::RangeAltered, checkpoint.from, Some(checkpoint.through));
         }
@@ -443,16 +467,16 @@ impl<'a> Walk<'a> {
     }
 
     /// What no checkpoint has closed yet: the figure of all events tells how many there must be.
-    async fn check_rest(&mut self, last: Option<&Checkpoint>, forgotten: &Forgotten, report: &mut Report) -> Result<(), Fault> {
+    async fn check_rest(&mut self, last: Option<&Checkpoint>, forgotten: &Forgotten) -> Result<(), Fault> {
         let (from, total) = last.map_or((0, 0), |last| (last.through, last.total));
-        self.check_events(None, report).await?;
+        self.check_events(None).await?;
         if forgotten.through > from {
             return Ok(());
         }
         let tally = self.chain.store.tally(self.lane, from).await?;
         let expected = tally.total.saturating_sub(total);
         if tally.present < expected {
-            self.note(BreakKind::EventsMissing, from, None).missing = Some(expected - tally.present);
+            self.note_missing(from, None, expected - tally.present).await?;
         } else if tally.present > expected {
             self.note(BreakKind::RangeAltered, from, None);
         }
@@ -460,12 +484,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Checks each event up to a position, or all.
-    async fn check_events(&mut self, through: Option<u64>, report: &mut Report) -> Result<RangeDigest, Fault> {
+    async fn check_events(&mut self, through: Option<u64>) -> Result<RangeDigest, Fault> {
         let mut range = RangeDigest::default();
         while let Some(found) = self.next(through).await? {
             self.check_event(&found);
             range.add(&found.link);
-            report.events += 1;
+            self.report.events += 1;
         }
         Ok(range)
     }
@@ -487,17 +511,10 @@ impl<'a> Walk<'a> {
         let Some(kind) = broken(proof, BreakKind::EventAltered) else { return };
         let position = found.link.position;
         let event = found.event.as_ref();
-        let noted = self.note(kind, position.saturating_sub(1), Some(position));
-        noted.event_id = event.map(|event| event.id);
-        noted.home = noted.home.or(event.and_then(|event| event.tag).map(|tag| tag.home().0));
-    }
-
-    /// Retention may have deleted on while the walk was under way: what is missing there is no break.
-    async fn keep_what_retention_leaves(&mut self, report: &mut Report) -> Result<(), Fault> {
-        let forgotten = self.chain.store.forgotten(self.lane).await?;
-        self.breaks.retain(|found| found.kind != BreakKind::EventsMissing || found.after >= forgotten.through);
-        report.breaks.append(&mut self.breaks);
-        Ok(())
+        let mut altered = self.found(kind, position.saturating_sub(1), Some(position));
+        altered.event_id = event.map(|event| event.id);
+        altered.home = altered.home.or(event.and_then(|event| event.tag).map(|tag| tag.home().0));
+        self.report.note(altered);
     }
 }
 

@@ -206,6 +206,9 @@ fn verify(client: &Client, output: Output) -> Result<ExitCode, Failure> {
         for found in report["breaks"].as_array().into_iter().flatten() {
             output.text(&described(found))?;
         }
+        if count("more_breaks") > 0 {
+            output.text(&format!("and {} more", count("more_breaks")))?;
+        }
         let verdict = if is_intact { "intact" } else { "broken" };
         output.text(&format!("{verdict}: {} events, {} checkpoints", count("events"), count("checkpoints")))?;
         if report["has_unsealed"] == true {

@@ -372,7 +372,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/v1/events/verify",
         Guard::Key("events:read"),
         "Whether any event was altered or taken away",
-        (200, "{intact, events, checkpoints, has_unsealed, in_process, breaks, head}"),
+        (200, "{intact, events, checkpoints, has_unsealed, in_process, breaks, more_breaks, head}"),
     ),
     Operation::new("get", "/v1/webhooks", Guard::Key("events:read"), "How the webhooks do", (200, "{webhooks}")),
     Operation::new(

@@ -4,6 +4,7 @@ use super::{end_all, login};
 use rusqlite::Connection;
 use serde_json::Value;
 use sqlx::Connection as _;
+use vestibule::bounds::CHAIN_BREAKS;
 use vestibule_testkit::{
     bounds::START,
     process::{Postgres, Redis, Server, ServerOptions, wait_for},
@@ -89,6 +90,24 @@ fn a_row_that_is_altered_or_deleted_in_the_file_is_found() {
     server.restart();
     let report = assert_intact(&server);
     assert!(report["events"].as_u64() >= Some(9) && report["checkpoints"].as_u64() >= Some(1), "{report:#}");
+}
+
+/// However much was altered, what is told of it stays small.
+#[test]
+fn a_report_names_the_first_breaks_and_counts_the_others() {
+    const ALTERED: u64 = 107;
+    let server = Server::start(ServerOptions::default());
+    for user in 0..ALTERED {
+        login(&server, &format!("user-{user}"));
+    }
+    execute(&server, "UPDATE events SET reason = 'altered' WHERE kind = 'session.created'");
+    let (report, is_success) = verify(&server);
+    assert!(!is_success && report["intact"] == false);
+    assert_eq!(report["breaks"].as_array().map(Vec::len), Some(CHAIN_BREAKS));
+    assert_eq!(report["more_breaks"], ALTERED - CHAIN_BREAKS as u64);
+    let output = server.command().args(["events", "verify"]).output().expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.contains("\nand 7 more\nbroken: "), "{text}");
 }
 
 /// What no checkpoint has closed yet is protected as well: nothing is lost with the power, and what is deleted meanwhile is missed.
