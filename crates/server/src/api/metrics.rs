@@ -96,6 +96,10 @@ fn describe() {
         "vestibule_webhook_posts_total",
         "Posts of webhooks: delivered, failed and to be tried again, or given up"
     );
+    metrics::describe_counter!(
+        "vestibule_webhook_events_lost_total",
+        "Events given up that are not kept any more either, since too many were"
+    );
     metrics::describe_gauge!("process_resident_memory_bytes", "Resident memory");
     metrics::describe_gauge!("process_open_fds", "Open file descriptors");
     metrics::describe_gauge!("process_cpu_seconds_total", "Processor time, user and system");

@@ -46,5 +46,5 @@ fn list(client: &Client, output: Output) -> Result<(), Failure> {
             }
         }
     }
-    output.list(&answer, "webhooks", &["name", "url", "types", "delivered", "waiting_again", "dead", "failing"])
+    output.list(&answer, "webhooks", &["name", "url", "types", "delivered", "waiting_again", "dead", "lost", "failing"])
 }

@@ -227,15 +227,23 @@ impl Deliverer {
 
     /// Stores a change together with the claim.
     async fn store_progress(&self, change: impl Fn(&mut Progress)) -> Result<Progress, Ended> {
+        let mut lost = 0;
         let changed = Progress::change(&*self.store, &self.hook.name, |progress| {
             let is_ours = progress.claim(&self.claimant, self.clock.now());
             if is_ours {
+                let lost_before = progress.lost;
                 progress.trouble.clone_from(&self.trouble.lock());
                 change(progress);
+                lost = progress.lost - lost_before;
             }
             is_ours
         });
-        changed.await?.ok_or(Ended::Lost)
+        let changed = changed.await?.ok_or(Ended::Lost)?;
+        if lost > 0 {
+            tracing::warn!(webhook = self.hook.name, lost, "the oldest events that were put aside are lost: too many are");
+            metrics::counter!("vestibule_webhook_events_lost_total").increment(lost);
+        }
+        Ok(changed)
     }
 }
 

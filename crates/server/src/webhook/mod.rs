@@ -34,8 +34,10 @@ const AT_ONCE: usize = 8;
 const TRIES: u32 = 8;
 /// By how much the longest pause between two tries is longer than the first.
 const PAUSE_GROWTH: u32 = 60;
-/// Events put aside that are kept of a webhook; above it the oldest is dropped.
+/// Events put aside that are kept of a webhook; above it the oldest is lost.
 const DEAD_KEPT: usize = 100;
+/// Events of a webhook that wait to be delivered once more; what finds no room stays put aside.
+const AGAIN_KEPT: usize = 100;
 /// Time for an address to be found, to accept a connection, and to agree on keys.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Time for a whole delivery.
@@ -69,15 +71,14 @@ impl Webhooks {
         join_all(self.hooks.iter().map(run)).await;
     }
 
-    /// Delivers once more what was put aside. Returns how many events that are.
+    /// Delivers once more what was put aside, as far as there is room for it. Returns how many events that are.
     ///
     /// # Errors
     /// A fault of the store.
-    pub(crate) async fn redeliver(&self, name: &str, vestibule: &Vestibule) -> Result<u64, Fault> {
+    pub(crate) async fn redeliver(&self, name: &str, vestibule: &Vestibule) -> Result<usize, Fault> {
         let mut count = 0;
         Progress::change(&*vestibule.deliveries, name, |progress| {
-            count = progress.dead.len() as u64;
-            progress.again.append(&mut progress.dead);
+            count = progress.want_again();
             true
         })
         .await?;

@@ -1,6 +1,6 @@
 //! How far a webhook is: a document in the store, changed by compare-and-set.
 
-use super::{CLAIM, DEAD_KEPT, STORE_TRIES};
+use super::{AGAIN_KEPT, CLAIM, DEAD_KEPT, STORE_TRIES};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vestibule::{
@@ -135,5 +135,38 @@ impl Progress {
         let over = self.dead.len().saturating_sub(DEAD_KEPT);
         self.dead.drain(..over);
         self.lost += over as u64;
+    }
+
+    /// Wants what was put aside delivered once more, oldest first, as far as there is room. Returns how many events that are.
+    pub(super) fn want_again(&mut self) -> usize {
+        let room = AGAIN_KEPT.saturating_sub(self.again.len()).min(self.dead.len());
+        self.again.extend(self.dead.drain(..room));
+        room
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn dead(count: usize) -> Vec<Dead> {
+        let one = |id| Dead { event: json!({"id": id}), at: Timestamp::default(), error: String::new() };
+        (0..count).map(one).collect()
+    }
+
+    /// Somebody wants them again and again, and the receiver goes on failing.
+    #[test]
+    fn what_waits_for_another_delivery_is_bounded_and_what_is_dropped_is_counted() {
+        let mut progress = Progress::default();
+        progress.bury(&dead(DEAD_KEPT));
+        assert_eq!(progress.want_again(), AGAIN_KEPT);
+        progress.bury(&dead(DEAD_KEPT));
+        assert_eq!(progress.want_again(), 0, "there is no room");
+        assert_eq!((progress.again.len(), progress.dead.len(), progress.lost), (AGAIN_KEPT, DEAD_KEPT, 0));
+        progress.again.drain(..3);
+        assert_eq!(progress.want_again(), 3);
+        progress.bury(&dead(5));
+        assert_eq!((progress.again.len(), progress.dead.len(), progress.lost), (AGAIN_KEPT, DEAD_KEPT, 2));
     }
 }
