@@ -1,9 +1,9 @@
 //! `[[webhooks]]`: to whom events are posted.
 
 use super::{layers::is_bare, reader::Reader, secret::Strictness, value::Value};
-use crate::webhook::SigningKey;
+use crate::webhook::{Authorities, SigningKey};
 use http::Uri;
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use vestibule::event::EventType;
 
 /// One receiver of events.
@@ -21,6 +21,8 @@ pub(crate) struct Webhook {
     pub(crate) retry_pause: Duration,
     /// Whether the address may be in a private network, or of this machine, and without TLS. Default false.
     pub(crate) allow_private: bool,
+    /// Who may vouch for the receiver's certificate. Default: the authorities of the machine.
+    pub(crate) authorities: Option<Authorities>,
 }
 
 /// Where a webhook leads: `https://host:port/path?query`.
@@ -103,6 +105,7 @@ fn read_one(reader: &mut Reader, path: &str, strictness: Strictness) -> Option<W
     let types = read_types(reader, &key("types"));
     let retry_pause = reader.value(&key("retry_pause"), Duration::from_secs(1));
     let allow_private = reader.value(&key("allow_private"), false);
+    let authorities = read_authorities(reader, &key("tls_ca_file"));
     for (name, is_there) in [("name", name.is_some()), ("url", url.is_some()), ("secret", secret.is_some())] {
         if !is_there && !reader.is_given(&key(name)) {
             reader.problem(path, format!("{name} is missing"));
@@ -124,7 +127,18 @@ fn read_one(reader: &mut Reader, path: &str, strictness: Strictness) -> Option<W
             return None;
         }
     };
-    Some(Webhook { name: name?, url: url?, key, types, retry_pause, allow_private })
+    Some(Webhook { name: name?, url: url?, key, types, retry_pause, allow_private, authorities })
+}
+
+fn read_authorities(reader: &mut Reader, path: &str) -> Option<Authorities> {
+    let file: PathBuf = reader.optional(path)?;
+    match Authorities::read(&file) {
+        Ok(authorities) => Some(authorities),
+        Err(error) => {
+            reader.problem(path, format!("{} {error}", file.display()));
+            None
+        }
+    }
 }
 
 fn read_types(reader: &mut Reader, path: &str) -> Vec<EventType> {

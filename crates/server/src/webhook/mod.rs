@@ -4,12 +4,14 @@
 //! far it came is stored after each few events, behind them: so nothing is left out where the store keeps events, whatever dies, and an
 //! event may come twice, with the same id. Nothing waits for a delivery, least of all the step that decided what is told.
 
+mod authority;
 mod deliverer;
 mod guard;
 mod post;
 mod progress;
 mod sign;
 
+pub(crate) use authority::Authorities;
 pub(crate) use progress::{Dead, Progress};
 pub(crate) use sign::SigningKey;
 
@@ -66,8 +68,11 @@ impl Webhooks {
         if self.hooks.is_empty() {
             return;
         }
-        let poster = Poster::new();
-        let run = |hook: &Arc<Webhook>| Deliverer::new(hook.clone(), vestibule, poster.clone(), stop.clone()).run();
+        let of_machine = Authorities::of_machine();
+        let run = |hook: &Arc<Webhook>| {
+            let poster = Poster::new(hook.authorities.as_ref().unwrap_or(&of_machine));
+            Deliverer::new(hook.clone(), vestibule, poster, stop.clone()).run()
+        };
         join_all(self.hooks.iter().map(run)).await;
     }
 

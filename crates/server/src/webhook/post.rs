@@ -2,7 +2,7 @@
 //!
 //! No redirect is followed and no proxy asked: both would lead past the look at the address.
 
-use super::{ANSWER, CONNECT, guard};
+use super::{ANSWER, Authorities, CONNECT, guard};
 use crate::config::{Webhook, WebhookUrl};
 use http_body_util::Full;
 use hyper::{Request, body::Bytes, client::conn::http1, header};
@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsConnector,
-    rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName},
+    rustls::{ClientConfig, crypto::aws_lc_rs, pki_types::ServerName},
 };
 
 /// Why a delivery failed: what an operator reads.
@@ -45,25 +45,18 @@ pub(super) struct Message<'a> {
     pub(super) body: &'a str,
 }
 
-/// Posts. Cheap to clone.
-#[derive(Clone)]
+/// Posts.
 pub(super) struct Poster {
     tls: TlsConnector,
 }
 
 impl Poster {
-    /// Trusts the certificate authorities of the machine.
-    pub(super) fn new() -> Self {
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(found.certs);
-        if roots.is_empty() {
-            tracing::warn!("no certificate authorities are found: webhooks over https fail; install ca-certificates");
-        }
+    /// Speaks over TLS only to those for whom one of these authorities vouches.
+    pub(super) fn new(authorities: &Authorities) -> Self {
         let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("the provider has the default versions of TLS")
-            .with_root_certificates(roots)
+            .with_root_certificates(authorities.roots())
             .with_no_client_auth();
         Self { tls: TlsConnector::from(Arc::new(config)) }
     }

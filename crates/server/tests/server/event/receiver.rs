@@ -4,13 +4,21 @@ use serde_json::Value;
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU16, Ordering},
     },
 };
-use vestibule_testkit::{bounds::START, process::wait_for};
+use tokio_rustls::rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
+use vestibule_testkit::{
+    bounds::START,
+    process::{Certificates, wait_for},
+};
 
 /// A delivery.
 #[derive(Debug, Clone)]
@@ -32,24 +40,41 @@ impl Received {
 pub(super) struct Receiver {
     port: u16,
     status: Arc<AtomicU16>,
-    received: Arc<std::sync::Mutex<Vec<Received>>>,
+    received: Arc<Mutex<Vec<Received>>>,
 }
 
 impl Receiver {
     /// Begins to listen.
     pub(super) fn start(status: u16) -> Self {
+        Self::listen(status, None)
+    }
+
+    /// Begins to listen over TLS, with one of the certificates.
+    pub(super) fn start_tls(status: u16, certificates: &Certificates, name: &str) -> Self {
+        let certificate = CertificateDer::from_pem_file(certificates.certificate(name)).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_file(certificates.key(name)).expect("a key");
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("the provider has them")
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .expect("they belong together");
+        Self::listen(status, Some(Arc::new(config)))
+    }
+
+    fn listen(status: u16, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let (status, received) = (Arc::new(AtomicU16::new(status)), Arc::default());
         let receiver = Self { port, status: status.clone(), received: Arc::clone(&received) };
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (status, received) = (status.clone(), received.clone());
-                std::thread::spawn(move || {
-                    if let Some(delivery) = read(&stream) {
-                        received.lock().expect("not poisoned").push(delivery);
-                        let answer = format!("HTTP/1.1 {} X\r\nContent-Length: 0\r\n\r\n", status.load(Ordering::SeqCst));
-                        let _ = (&stream).write_all(answer.as_bytes());
+                let (status, received, tls) = (status.clone(), received.clone(), tls.clone());
+                std::thread::spawn(move || match tls {
+                    None => receive(stream, &status, &received),
+                    Some(config) => {
+                        let connection = ServerConnection::new(config).expect("a configuration that holds");
+                        receive(StreamOwned::new(connection, stream), &status, &received);
                     }
                 });
             }
@@ -79,7 +104,15 @@ impl Receiver {
     }
 }
 
-fn read(stream: &TcpStream) -> Option<Received> {
+fn receive(mut stream: impl Read + Write, status: &AtomicU16, received: &Mutex<Vec<Received>>) {
+    if let Some(delivery) = read(&mut stream) {
+        received.lock().expect("not poisoned").push(delivery);
+        let answer = format!("HTTP/1.1 {} X\r\nContent-Length: 0\r\n\r\n", status.load(Ordering::SeqCst));
+        let _ = stream.write_all(answer.as_bytes());
+    }
+}
+
+fn read(stream: impl Read) -> Option<Received> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|_| line.starts_with("POST "))?;

@@ -8,7 +8,7 @@ use sha2::Sha256;
 use std::collections::BTreeMap;
 use vestibule_testkit::{
     bounds::START,
-    process::{Redis, Request, Server, ServerOptions, delete, get, post, wait_for},
+    process::{Certificates, Redis, Request, Server, ServerOptions, delete, get, post, wait_for},
 };
 
 const KEY: &[u8] = b"the key of this webhook, 32 byte";
@@ -125,6 +125,59 @@ fn a_private_network_is_out_of_reach() {
     let plain = configured(&receiver, "").replace("allow_private = true\n", "");
     let refused = Server::try_start(ServerOptions::default().config(&plain).env("VESTIBULE_MODE", "dev"));
     assert!(refused.expect_err("not without TLS").stderr.contains("webhooks"));
+}
+
+fn secured(receiver: &Receiver, more: &str) -> String {
+    let more = format!("retry_pause = \"20ms\"\ntypes = [\"session.created\"]\n{more}");
+    configured(receiver, &more).replace("http://127.0.0.1", "https://localhost")
+}
+
+fn with_authority(certificates: &Certificates) -> String {
+    format!("tls_ca_file = \"{}\"", certificates.certificate("ca").display())
+}
+
+#[test]
+fn an_authority_of_ones_own_vouches_for_a_receiver() {
+    let certificates = Certificates::make();
+    let receiver = Receiver::start_tls(204, &certificates, "server");
+    let config = secured(&receiver, &with_authority(&certificates));
+    let server = Server::start(ServerOptions::default().config(&config).env("VESTIBULE_MODE", "dev"));
+    wait_until_it_delivers(&server);
+    login(&server, "ada");
+    let received = receiver.wait_for("one over TLS", |received| !received.is_empty());
+    assert_eq!(received[0].event()["subject"], "ada");
+    assert!(received[0].headers["host"].starts_with("localhost:"));
+    let noted = || Some(state(&server)).filter(|state| state["delivered"] == 1);
+    assert_eq!(wait_for(START, noted).expect("it is noted")["failing"], Value::Null);
+}
+
+#[test]
+fn nothing_is_posted_to_a_receiver_for_whom_nobody_vouches() {
+    let certificates = Certificates::make();
+    let unknown = Receiver::start_tls(204, &certificates, "server");
+    let foreign = Receiver::start_tls(204, &certificates, "foreign");
+    for (receiver, more) in [(&unknown, String::new()), (&foreign, with_authority(&certificates))] {
+        let config = secured(receiver, &more);
+        let server = Server::start(ServerOptions::default().config(&config).env("VESTIBULE_MODE", "dev"));
+        wait_until_it_delivers(&server);
+        login(&server, "ada");
+        let dead = wait_for(START, || Some(state(&server)).filter(|state| state["dead"] != json!([])));
+        let error = dead.expect("it is put aside")["dead"][0]["error"].to_string();
+        assert!(error.contains("no secure connection"), "{error}");
+        assert!(receiver.all().is_empty());
+    }
+}
+
+#[test]
+fn a_file_without_authorities_is_named_at_the_start() {
+    let certificates = Certificates::make();
+    let receiver = Receiver::start(204);
+    for (file, word) in [(certificates.key("ca"), "no certificate"), ("/nowhere/ca.pem".into(), "cannot be read")] {
+        let config = secured(&receiver, &format!("tls_ca_file = \"{}\"", file.display()));
+        let refused = Server::try_start(ServerOptions::default().config(&config).env("VESTIBULE_MODE", "dev"));
+        let said = refused.expect_err("it does not start").stderr;
+        assert!(said.contains("tls_ca_file") && said.contains(word), "{said}");
+    }
 }
 
 /// Two nodes, one delivery.
