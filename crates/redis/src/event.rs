@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use vestibule_core::{
     Answer,
     bounds::{MEMORY_EVENTS, STORE_PAGE},
-    event::{Event, EventQuery, EventStore, Place, Sealer, Tail, TailFrom},
+    event::{Event, EventQuery, EventStore, Place, Sealed, Sealer, Tail, TailFrom},
     fault::Fault,
     id::{EventId, Home, SessionId, UserId, UserTag},
     time::Timestamp,
@@ -144,6 +144,15 @@ impl RedisStore {
         pack(event, self.sealer.as_ref())
     }
 
+    /// The timeline of a user is a copy that no chain walks, so each line proves itself as it is read.
+    fn prove(&self, line: &[u8]) -> Result<(), Fault> {
+        let (Some(sealer), (Some(event), seal)) = (&self.sealer, found(line)) else { return Ok(()) };
+        match sealer.check(&event, &seal) {
+            Sealed::Altered => Err(odd("an event in the timeline of a user is not as it was written")),
+            Sealed::Intact | Sealed::UnknownKey => Ok(()),
+        }
+    }
+
     async fn append_to(&self, home: Home, events: &[&Event]) -> Result<(), Fault> {
         let number = |number: u64| number.to_string().into_bytes();
         let mut keys = vec![Key::home_timeline(home), Key::figures(home)];
@@ -167,7 +176,9 @@ impl RedisStore {
         }
         if let Some(tag) = query.tag {
             let ask = self.link.at(tag.home(), async { self.link.read(&range(&Key::timeline(tag))).await });
-            page.offer(&strings(ask.await?)?)?;
+            let lines = strings(ask.await?)?;
+            lines.iter().try_for_each(|line| self.prove(line))?;
+            page.offer(&lines)?;
         } else {
             for first in (0..Home::COUNT).step_by(bounds::HOMES_AT_ONCE) {
                 let homes = first..first + bounds::HOMES_AT_ONCE;

@@ -7,7 +7,7 @@ use sqlx::Connection as _;
 use vestibule::bounds::CHAIN_BREAKS;
 use vestibule_testkit::{
     bounds::START,
-    process::{Postgres, Redis, Server, ServerOptions, wait_for},
+    process::{Postgres, Redis, Server, ServerOptions, get, wait_for},
 };
 
 /// A dozen events.
@@ -203,6 +203,28 @@ fn a_line_that_is_altered_or_deleted_in_redis_is_found() {
     assert_intact(&server);
     assert!(redis.command(&format!("LREM {key} 1 '{line}'")).contains('1'));
     assert_broken(&server, "events_missing");
+}
+
+/// The timeline of a user is a copy of what the home keeps, and the chain does not walk it.
+#[test]
+fn a_copy_that_is_altered_in_the_timeline_of_a_user_is_refused() {
+    let redis = Redis::start();
+    let server = Server::start(ServerOptions::default().env("REDIS_URL", &redis.url()));
+    login(&server, "ada");
+    let listed = || get("/v1/users/ada/events").bearer(&server.key).send(&server.management);
+    assert_eq!(listed().expect(200).json()["events"][0]["reason"], "login");
+    let keys = redis.command("KEYS vs:{*}:e:*");
+    let key = keys.split_whitespace().find(|word| word.starts_with("vs:")).expect("a timeline").to_owned();
+    let line = redis.command(&format!("LINDEX {key} 0"));
+    let line = line.lines().find(|line| line.starts_with('{')).expect("an event").to_owned();
+    for (from, to) in [("\"w\":\"login\"", "\"w\":\"other\""), ("session.created", "login.succeeded"), ("\"m\":", "\"z\":")] {
+        let altered = line.replacen(from, to, 1);
+        assert_ne!(altered, line);
+        assert!(redis.command(&format!("LSET {key} 0 '{altered}'")).contains("OK"));
+        assert_eq!(listed().code(), "store_unavailable", "{altered}");
+    }
+    assert!(redis.command(&format!("LSET {key} 0 '{line}'")).contains("OK"));
+    listed().expect(200);
 }
 
 #[test]
