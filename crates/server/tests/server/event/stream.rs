@@ -3,13 +3,14 @@
 use super::{Listener, ServerOptions, create, end_all, login};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     io::{BufRead, BufReader},
     process::Stdio,
     time::{Duration, Instant},
 };
 use vestibule_testkit::{
     bounds::UNSEEN,
-    process::{Redis, Server, delete, get, post},
+    process::{Cluster, Redis, Server, delete, get, post},
 };
 
 fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -102,6 +103,32 @@ fn the_end_of_a_session_is_heard_on_every_node() {
     let first = login(&two, "dan");
     assert_eq!(listener.next().expect("an event")["session_id"], *first);
     drop(listener);
+}
+
+/// The homes of the users lie on several servers of a Cluster, and each home counts its events for itself.
+#[test]
+fn a_stream_over_a_cluster_hears_everything_and_resumes() {
+    let cluster = Cluster::start();
+    let options = || {
+        let secret = "a secret that both servers have in common 1234567890";
+        ServerOptions::default().env("REDIS_URL", &cluster.url()).env("VESTIBULE_SECRET", secret)
+    };
+    let (one, two) = (Server::start(options()), Server::start(options()));
+    ends_are_heard(&one, &two);
+    let people: BTreeSet<String> = (0..16).map(|person| format!("person-{person}")).collect();
+    let subjects = |heard: Vec<(String, String)>| heard.into_iter().map(|(_, subject)| subject).collect::<BTreeSet<_>>();
+    let mut listener = Listener::open(&one, "?type=session.created", None);
+    people.iter().for_each(|person| drop(login(&two, person)));
+    assert_eq!(subjects(listener.heard(people.len())), people);
+    login(&two, "last");
+    let last = listener.next().expect("an event");
+    assert_eq!(last["subject"], "last");
+    drop(listener);
+    people.iter().for_each(|person| drop(end_all(&one, person)));
+    let mut again = Listener::open(&two, "?type=session.created,session.ended", last["id"].as_str());
+    assert_eq!(subjects(again.heard(people.len())), people, "what was missed");
+    login(&one, "next");
+    assert_eq!(again.heard(1), pairs(&[("session.created", "next")]), "nothing twice");
 }
 
 /// What somebody broke is a gap and not the end.
