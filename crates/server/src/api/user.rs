@@ -78,6 +78,9 @@ async fn list(
     StrictQuery(query): StrictQuery<SessionsPage>,
 ) -> Result<Response, Problem> {
     let SessionsPage { limit, cursor, device_id } = query;
+    if device_id.as_deref() == Some("") {
+        return Err(Problem::invalid_field("device_id", "is empty"));
+    }
     let page = Page { limit, cursor };
     let (limit, after) = (page_size(page.limit.as_deref(), PAGE_LIMIT)?, page.position()?);
     let filter = Filter { device_id, ..Filter::default() };

@@ -64,6 +64,9 @@ pub(super) async fn revoke(
     if body.filter.is_empty() {
         return Err(Problem::invalid_field("filter", "needs at least one condition beside `except`: it would match everybody"));
     }
+    if body.filter.device_id.as_deref() == Some("") {
+        return Err(Problem::invalid_field("filter.device_id", "is empty"));
+    }
     let FilterBody { user_id, device_id, ip, created_before, except } = body.filter;
     let filter = Filter { device_id, ip: ip.map(canonical), created_before, except };
     let revocation = Revocation { user_id, filter, dry_run: body.dry_run };

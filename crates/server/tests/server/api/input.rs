@@ -41,6 +41,8 @@ fn wrong_bodies_name_their_field() {
         ("/v1/sessions/redeem".into(), json!({}), "code"),
         ("/v1/sessions/revoke".into(), json!({}), "filter"),
         ("/v1/sessions/revoke".into(), json!({"filter": {"created_before": "x"}}), "filter.created_before"),
+        ("/v1/sessions/revoke".into(), json!({"filter": {"device_id": ""}}), "filter.device_id"),
+        ("/v1/sessions/revoke".into(), json!({"filter": {"user_id": ""}}), "filter.user_id"),
         (to("step-up"), json!({}), "mfa"),
         (to("extend"), json!({"ttl": "1 h"}), "ttl"),
         (to("activity"), json!({"activity": 1}), "activity"),
@@ -64,6 +66,19 @@ fn wrong_bodies_name_their_field() {
         assert_eq!(refused.header("cache-control"), Some("no-store"));
     }
     assert_eq!(ask(&server, get("/v1/stats")).expect(200).json()["created_total"], 1);
+}
+
+/// A filter without a value is a mistake of the caller and not a wish for everything, or for nothing.
+#[test]
+fn empty_filters_name_their_field() {
+    let server = server();
+    let of_events = ["type", "since", "until", "limit", "cursor"].map(|field| ("/v1/events", field));
+    let of_user = ["device_id", "limit", "cursor"].map(|field| ("/v1/users/alice/sessions", field));
+    let of_streams = ["type", "user_id", "session_id"].map(|field| ("/v1/events/stream", field));
+    for (target, field) in of_events.into_iter().chain(of_user).chain(of_streams) {
+        let refused = ask(&server, get(&format!("{target}?{field}="))).expect(422);
+        assert_eq!(refused.json()["field"], field, "{target}?{field}=");
+    }
 }
 
 // S36 S99
