@@ -143,10 +143,16 @@ pub const INSPECTION_HOLDS: std::time::Duration = std::time::Duration::from_secs
 pub const FAMILIES: usize = 256;
 /// Token families of one user that ended before their time and are remembered.
 pub const ENDED_FAMILIES: usize = 256;
+/// Access tokens of one user that are denied one by one, until there is none that could be believed: one more denies all that the user has.
+pub const DENIED_TOKENS: u32 = 10_000;
 /// How long an access token stays denied after its end, in milliseconds: whoever verifies it may allow for clocks that differ.
 pub const DENIAL_MARGIN_MS: u64 = 60_000;
 /// Time without contact after which a deny-list is not sure of itself any more: how late a denial may be heard at most.
 pub const DENY_LIST_SILENCE: std::time::Duration = std::time::Duration::from_millis(1_000);
+/// Denials that are read from a record at a time.
+pub const DENIAL_PAGE: usize = 2_000;
+/// Pages of the change log that are read for what was denied lately; where there is more, all denials are read.
+pub const DENIAL_LOG_PAGES: usize = 4;
 /// How long a deny-list that may have missed something takes to ask the store before it says so: with [`BUS_SILENCE`] it stays within
 /// [`DENY_LIST_SILENCE`].
 pub const DENY_LIST_DOUBT: std::time::Duration = std::time::Duration::from_millis(100);

@@ -87,8 +87,8 @@ pub trait Record: AliasStore + DeliveryStore + DeploymentStore + EventChain + Ev
     /// Entries of the change log after `sequence`, in order, at most `limit`.
     fn changes_since(&self, sequence: u64, limit: usize) -> Answer<'_, Vec<Change>>;
 
-    /// See [`crate::token::TokenStore::denials`].
-    fn denials(&self, now: Timestamp) -> Answer<'_, Vec<Denial>>;
+    /// Denials that still matter, in the order of their ends and then of [`Denial::to_bytes`], behind one of them, at most `limit`.
+    fn denials(&self, now: Timestamp, after: Option<Denial>, limit: usize) -> Answer<'_, Vec<Denial>>;
 
     /// The newest place in the change log up to which every entry is visible; with an age, one before every entry that is
     /// younger. Entries after it may still appear below others.

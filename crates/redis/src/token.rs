@@ -7,7 +7,7 @@ use vestibule_core::{
     fault::Fault,
     id::Home,
     time::Timestamp,
-    token::{Denial, TokenStore, command::*},
+    token::{Denial, DenialPlace, NewDenials, TokenStore, command::*},
     user::Context,
 };
 
@@ -34,21 +34,44 @@ fn denials(answer: Value) -> Option<Vec<Denial>> {
     pairs.iter().map(|[member, score]| denial(member, score)).collect()
 }
 
+/// When a home denied something last, as its server said; 0 where it does not know of it.
+fn denied_at(answer: Value) -> Option<u64> {
+    match answer {
+        Value::Nil => Some(0),
+        Value::BulkString(text) => std::str::from_utf8(&text).ok()?.parse().ok(),
+        _ => None,
+    }
+}
+
 impl RedisStore {
+    /// What is denied in the homes that denied something since they were read. A time is only compared for being the same: after a
+    /// failover it may be an earlier one.
+    async fn new_denials(&self, now: Timestamp, after: DenialPlace) -> Result<NewDenials, Fault> {
+        // Asked first: what is denied while the homes are read is read again by whoever goes on from here.
+        let times = self.denied_at().await?;
+        let known = |home: usize| after.figures().get(home);
+        let news: Vec<Home> =
+            (0..Home::COUNT).filter(|home| known(*home) != times.get(*home)).map(|home| Home(home as u8)).collect();
+        Ok(NewDenials { denials: self.denied_in(&news, now).await?, place: DenialPlace::new(times) })
+    }
+
+    async fn denied_at(&self) -> Result<Vec<u64>, Fault> {
+        let ask = |home| redis::cmd("HGET").arg(Key::figures(Home(home as u8))).arg("denied").take();
+        let ask: Vec<_> = (0..Home::COUNT).map(ask).collect();
+        let answers = self.link.within(self.link.read_all(&ask)).await?;
+        answers.into_iter().map(|answer| denied_at(answer).ok_or_else(|| odd("the time of a denial is no number"))).collect()
+    }
+
     /// A few homes a trip, each trip with a deadline of its own: this is not about one user, and there may be many.
-    async fn denied(&self, now: Timestamp) -> Result<Vec<Denial>, Fault> {
+    async fn denied_in(&self, homes: &[Home], now: Timestamp) -> Result<Vec<Denial>, Fault> {
         let mut all = Vec::new();
-        for first in (0..Home::COUNT).step_by(bounds::HOMES_AT_ONCE) {
-            let ask = (first..first + bounds::HOMES_AT_ONCE).map(|home| {
-                let mut ask = redis::cmd("ZRANGE");
-                ask.arg(Key::denials(Home(home as u8)))
-                    .arg(format!("({}", now.millis()))
-                    .arg("+inf")
-                    .arg("BYSCORE")
-                    .arg("WITHSCORES");
-                ask
-            });
-            for answer in self.link.within(self.link.read_all(&ask.collect::<Vec<_>>())).await? {
+        let after = format!("({}", now.millis());
+        for homes in homes.chunks(bounds::HOMES_AT_ONCE) {
+            let ask = |home: &Home| {
+                redis::cmd("ZRANGE").arg(Key::denials(*home)).arg(&after).arg("+inf").arg("BYSCORE").arg("WITHSCORES").take()
+            };
+            let ask: Vec<_> = homes.iter().map(ask).collect();
+            for answer in self.link.within(self.link.read_all(&ask)).await? {
                 all.append(&mut denials(answer).ok_or_else(|| odd("a stored denial cannot be read"))?);
             }
         }
@@ -69,7 +92,7 @@ impl TokenStore for RedisStore {
         Box::pin(self.run_ending(cx, command))
     }
 
-    fn denials(&self, now: Timestamp) -> Answer<'_, Vec<Denial>> {
-        Box::pin(self.denied(now))
+    fn denials(&self, now: Timestamp, after: DenialPlace) -> Answer<'_, NewDenials> {
+        Box::pin(self.new_denials(now, after))
     }
 }

@@ -10,6 +10,7 @@
 //! Changes run in a task of their own: a caller that goes away leaves no commit unprojected.
 
 mod alias;
+mod denial;
 mod device;
 mod faults;
 mod negative;
@@ -27,7 +28,7 @@ use crate::{
     session::{PackedSession, SessionStore, TokenDigest, WalkPlace, WalkStep, command::*, transition},
     stats::Stats,
     time::Timestamp,
-    token::{Denial, TokenStore, command::*},
+    token::{DenialPlace, NewDenials, TokenStore, command::*},
     user::{Context, UserAggregate, command::*},
 };
 use alias::Aliases;
@@ -464,8 +465,8 @@ impl TokenStore for Durable {
         self.run(cx, command)
     }
 
-    /// Bounded by the record's own time for a read: there may be many.
-    fn denials(&self, now: Timestamp) -> Answer<'_, Vec<Denial>> {
-        Box::pin(async move { self.0.watch(self.0.record.denials(now).await) })
+    /// Bounded by the record's own time for each read: there may be many.
+    fn denials(&self, now: Timestamp, after: DenialPlace) -> Answer<'_, NewDenials> {
+        Box::pin(async move { self.0.new_denials(now, &after).await })
     }
 }

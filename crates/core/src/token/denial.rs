@@ -24,6 +24,33 @@ pub enum Denied {
     Before(u32),
 }
 
+/// How far the denials of a store were read. Only the store that gave it understands it; the default is not at all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DenialPlace(Box<[u64]>);
+
+impl DenialPlace {
+    /// A place, in whatever figures the store goes by.
+    #[must_use]
+    pub fn new(figures: impl Into<Box<[u64]>>) -> Self {
+        Self(figures.into())
+    }
+
+    /// The figures; none where nothing was read.
+    #[must_use]
+    pub fn figures(&self) -> &[u64] {
+        &self.0
+    }
+}
+
+/// What was read of a store's denials.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewDenials {
+    /// At least those from after the place that was read from; others, and the same again, do no harm.
+    pub denials: Vec<Denial>,
+    /// From where to go on.
+    pub place: DenialPlace,
+}
+
 mod kind {
     pub(super) const TOKEN: u8 = 1;
     pub(super) const FAMILY: u8 = 2;

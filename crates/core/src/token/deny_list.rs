@@ -1,10 +1,10 @@
 //! [`DenyList`]: what a node knows of access tokens that must not be believed, in memory, so that believing one costs no round trip.
 //!
 //! It begins with all denials that the store has, and hears of every new one on the bus. Where the bus may have missed something it
-//! asks the store again and adds what it lacks; nothing leaves before the tokens concerned are over. While it cannot
-//! be sure of itself it says so, and nothing is believed.
+//! asks the store for what is new and adds it, once in a while for all; nothing leaves before the tokens concerned are over. While it
+//! cannot be sure of itself it says so, and nothing is believed.
 
-use super::{Denial, Denied, TokenStore};
+use super::{Denial, DenialPlace, Denied, TokenStore};
 use crate::{
     bounds,
     bus::{Bus, Listener, News, Signal, Subscription},
@@ -188,14 +188,15 @@ impl DenyList {
         }
     }
 
-    /// Adds what the store has. A doubt that came while it was asked remains.
-    async fn reload(&self, store: &dyn TokenStore, now: Timestamp) -> Result<(), Fault> {
+    /// Adds what the store has behind a place. A doubt that came while it was asked remains.
+    async fn reload(&self, store: &dyn TokenStore, now: Timestamp, after: DenialPlace) -> Result<DenialPlace, Fault> {
         let (asked, doubted) = (self.now_ms(), self.doubt_since.load(Ordering::Acquire));
-        self.add(&store.denials(now).await?);
+        let read = store.denials(now, after).await?;
+        self.add(&read.denials);
         self.snapshot_at.store(asked, Ordering::Release);
         self.known.send_replace(true);
         let _ = self.doubt_since.compare_exchange(doubted, 0, Ordering::AcqRel, Ordering::Relaxed);
-        Ok(())
+        Ok(read.place)
     }
 
     /// Whether the store is to be asked: at first, in doubt, while the bus is silent, and once in a while in any case.
@@ -208,11 +209,34 @@ impl DenyList {
     }
 }
 
+/// How far the store was read.
+#[derive(Debug, Default)]
+struct Progress {
+    place: DenialPlace,
+    /// When all of it was read last, by the clock: a machine that slept does not go on from a place of yesterday.
+    whole_at: Timestamp,
+}
+
+impl Progress {
+    /// From where to read: once in a while from the beginning, whatever a store may have lost or got back meanwhile.
+    fn next(&self, now: Timestamp) -> DenialPlace {
+        let is_old = now.since_ms(self.whole_at) >= millis(bounds::DENY_LIST_RECONCILE);
+        if is_old { DenialPlace::default() } else { self.place.clone() }
+    }
+
+    fn note(&mut self, from: &DenialPlace, to: DenialPlace, now: Timestamp) {
+        if *from == DenialPlace::default() {
+            self.whole_at = now;
+        }
+        self.place = to;
+    }
+}
+
 /// Listens and asks until the list is dropped.
 async fn keep(list: Weak<DenyList>, store: Arc<dyn TokenStore>, mut news: Subscription, clock: Clock) {
     let mut ticks = time::interval(bounds::DENY_LIST_TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut forget_at = Timestamp::ZERO;
+    let (mut progress, mut forget_at) = (Progress::default(), Timestamp::ZERO);
     loop {
         let heard = tokio::select! {
             heard = news.next() => match heard {
@@ -228,7 +252,7 @@ async fn keep(list: Weak<DenyList>, store: Arc<dyn TokenStore>, mut news: Subscr
             list.note(&heard);
         }
         if in_doubt || (is_tick && list.is_reload_due()) {
-            refresh(&list, &*store, &mut news, &clock).await;
+            refresh(&list, &*store, &mut news, clock.now(), &mut progress).await;
         }
         if is_tick && clock.now() >= forget_at {
             list.forget(clock.now());
@@ -239,16 +263,17 @@ async fn keep(list: Weak<DenyList>, store: Arc<dyn TokenStore>, mut news: Subscr
 }
 
 /// Asks the store, and goes on hearing meanwhile: an answer may be long.
-async fn refresh(list: &DenyList, store: &dyn TokenStore, news: &mut Subscription, clock: &Clock) {
-    let mut reload = std::pin::pin!(list.reload(store, clock.now()));
+async fn refresh(list: &DenyList, store: &dyn TokenStore, news: &mut Subscription, now: Timestamp, progress: &mut Progress) {
+    let from = progress.next(now);
+    let mut reload = std::pin::pin!(list.reload(store, now, from.clone()));
     loop {
         tokio::select! {
             reloaded = &mut reload => {
-                if let Err(fault) = reloaded {
+                return match reloaded {
+                    Ok(place) => progress.note(&from, place, now),
                     // The doubt that led here remains, and with it the next try.
-                    tracing::debug!(class = fault.class(), "the denied tokens were not read");
-                }
-                return;
+                    Err(fault) => tracing::debug!(class = fault.class(), "the denied tokens were not read"),
+                };
             }
             Some(heard) = news.next() => list.note(&heard),
         }
@@ -296,205 +321,4 @@ impl OfUser {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        Answer,
-        bus::{Doubt, LocalBus, Repeats},
-        token::command::*,
-        user::Context,
-    };
-    use parking_lot::Mutex;
-    use std::{pin::Pin, time::Duration};
-
-    const TAG: UserTag = UserTag::from_bytes([7; 12]);
-    const FAMILY: [u8; 12] = [1; 12];
-    const LONG: Timestamp = Timestamp::from_millis(1 << 46);
-
-    fn denial(what: Denied) -> Denial {
-        Denial { tag: TAG, what, until: LONG }
-    }
-
-    fn not_asked<T>() -> Answer<'static, T> {
-        Box::pin(async { Err(Fault::Unavailable("only denials are asked for".into())) })
-    }
-
-    /// Answers with what it is given, or fails where it is given nothing.
-    #[derive(Default)]
-    struct Store(Mutex<Option<Vec<Denial>>>);
-
-    impl TokenStore for Store {
-        fn issue(&self, _: Context, _: IssueFamily) -> Answer<'_, IssueOutcome> {
-            not_asked()
-        }
-
-        fn refresh(&self, _: Context, _: Refresh) -> Answer<'_, RefreshOutcome> {
-            not_asked()
-        }
-
-        fn revoke(&self, _: Context, _: RevokeTokens) -> Answer<'_, RevokeOutcome> {
-            not_asked()
-        }
-
-        fn denials(&self, _: Timestamp) -> Answer<'_, Vec<Denial>> {
-            let known = self.0.lock().clone();
-            Box::pin(async { known.ok_or(Fault::Timeout) })
-        }
-    }
-
-    /// A bus that may stop to hear itself.
-    #[derive(Debug)]
-    struct Line {
-        local: LocalBus,
-        cut_at: Mutex<Option<Instant>>,
-    }
-
-    impl Bus for Line {
-        fn publish(&self, signal: Signal) {
-            self.local.publish(signal);
-        }
-
-        fn relay(&self, signal: Signal) {
-            self.local.relay(signal);
-        }
-
-        fn admit_loss(&self) {
-            self.local.admit_loss();
-        }
-
-        fn subscribe(&self) -> Subscription {
-            self.local.subscribe()
-        }
-
-        fn attach(&self, listener: Weak<dyn Listener>) {
-            self.local.attach(listener);
-        }
-
-        fn nodes(&self) -> usize {
-            self.local.nodes()
-        }
-
-        fn silence(&self) -> Duration {
-            self.cut_at.lock().map_or(Duration::ZERO, |at| at.elapsed())
-        }
-
-        fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-            self.local.close()
-        }
-    }
-
-    struct Node {
-        list: Arc<DenyList>,
-        store: Arc<Store>,
-        line: Arc<Line>,
-    }
-
-    impl Node {
-        fn start(known: Option<Vec<Denial>>, clock: Clock) -> Self {
-            let store = Arc::new(Store(Mutex::new(known)));
-            let line = Arc::new(Line { local: LocalBus::new(Repeats::Told), cut_at: Mutex::default() });
-            let list = DenyList::start(store.clone(), line.clone(), clock);
-            Self { list, store, line }
-        }
-
-        async fn ready() -> Self {
-            let node = Self::start(Some(Vec::new()), Clock::system());
-            node.until(Believed::Fine, [0; 12], FAMILY).await;
-            node
-        }
-
-        fn check(&self, token: [u8; 12], family: [u8; 12]) -> Believed {
-            self.list.check(TAG, &token, &family, 1)
-        }
-
-        /// Waits for an answer.
-        async fn until(&self, expected: Believed, token: [u8; 12], family: [u8; 12]) {
-            let wait = async {
-                while self.check(token, family) != expected {
-                    time::sleep(Duration::from_millis(2)).await;
-                }
-            };
-            time::timeout(Duration::from_secs(10), wait).await.unwrap_or_else(|_| panic!("never {expected:?}"));
-        }
-    }
-
-    /// S56: a node that has just started knows what was denied before.
-    #[tokio::test]
-    async fn nothing_is_believed_before_the_first_answer_of_the_store() {
-        let node = Node::start(None, Clock::system());
-        node.line.publish(Signal::denied(&[denial(Denied::Token([9; 12]))]).expect("one"));
-        time::sleep(bounds::DENY_LIST_TICK * 2).await;
-        assert_eq!(node.check([2; 12], FAMILY), Believed::Unready);
-        *node.store.0.lock() = Some(vec![denial(Denied::Token([2; 12]))]);
-        node.until(Believed::Denied, [2; 12], FAMILY).await;
-        assert_eq!(node.check([3; 12], FAMILY), Believed::Fine);
-        assert_eq!(node.check([9; 12], FAMILY), Believed::Denied, "heard before the answer");
-    }
-
-    #[tokio::test]
-    async fn each_kind_of_denial_is_heard() {
-        let node = Node::ready().await;
-        for (what, token, family) in [(Denied::Token([2; 12]), [2; 12], [0; 12]), (Denied::Family([3; 12]), [0; 12], [3; 12])] {
-            assert_eq!(node.check(token, family), Believed::Fine);
-            node.line.publish(Signal::denied(&[denial(what)]).expect("one"));
-            node.until(Believed::Denied, token, family).await;
-        }
-        assert_eq!(node.check([0; 12], [0; 12]), Believed::Fine);
-        node.line.publish(Signal::denied(&[denial(Denied::Before(2))]).expect("one"));
-        node.until(Believed::Denied, [0; 12], [0; 12]).await;
-        assert_eq!(node.list.check(TAG, &[0; 12], &[0; 12], 2), Believed::Fine, "S57: what was given after it");
-        assert_eq!(node.list.check(UserTag::from_bytes([8; 12]), &[2; 12], &[3; 12], 0), Believed::Fine, "somebody else");
-        assert_eq!((node.list.len(), node.list.all().len()), (3, 3));
-    }
-
-    /// What the bus did not carry is read; what the store does not have any more stays.
-    #[tokio::test]
-    async fn a_doubt_adds_and_takes_nothing_away() {
-        let node = Node::ready().await;
-        node.line.publish(Signal::denied(&[denial(Denied::Token([2; 12]))]).expect("one"));
-        node.until(Believed::Denied, [2; 12], FAMILY).await;
-        *node.store.0.lock() = Some(vec![denial(Denied::Token([3; 12]))]);
-        node.line.local.doubt(Doubt::Gap);
-        node.until(Believed::Denied, [3; 12], FAMILY).await;
-        assert_eq!(node.check([2; 12], FAMILY), Believed::Denied, "a store that lost it changes nothing");
-    }
-
-    /// A doubt that the store does not lift is an end of belief, until it does.
-    #[tokio::test]
-    async fn a_doubt_that_lasts_is_unready() {
-        let node = Node::ready().await;
-        *node.store.0.lock() = None;
-        node.line.local.doubt(Doubt::Silence);
-        node.until(Believed::Unready, [2; 12], FAMILY).await;
-        *node.store.0.lock() = Some(Vec::new());
-        node.until(Believed::Fine, [2; 12], FAMILY).await;
-    }
-
-    /// Either the bus or the store is enough; neither is not.
-    #[tokio::test]
-    async fn whoever_has_no_contact_believes_nothing() {
-        let node = Node::ready().await;
-        *node.store.0.lock() = None;
-        time::sleep(bounds::DENY_LIST_TICK * 2).await;
-        assert_eq!(node.check([2; 12], FAMILY), Believed::Fine, "the bus alone");
-        *node.line.cut_at.lock() = Some(Instant::now());
-        node.until(Believed::Unready, [2; 12], FAMILY).await;
-        let silence = node.line.silence();
-        assert!(silence >= bounds::DENY_LIST_SILENCE, "after {silence:?}");
-        *node.store.0.lock() = Some(vec![denial(Denied::Token([3; 12]))]);
-        node.until(Believed::Fine, [2; 12], FAMILY).await;
-        assert_eq!(node.check([3; 12], FAMILY), Believed::Denied, "the store alone");
-    }
-
-    #[tokio::test]
-    async fn what_is_over_leaves() {
-        let (clock, hand) = Clock::manual(Timestamp::from_millis(1_000_000));
-        let until = Timestamp::from_millis(1_500_000);
-        let node = Node::start(Some(vec![Denial { until, ..denial(Denied::Token([2; 12])) }]), clock);
-        node.until(Believed::Denied, [2; 12], FAMILY).await;
-        *node.store.0.lock() = Some(Vec::new());
-        hand.set(until);
-        node.until(Believed::Fine, [2; 12], FAMILY).await;
-        assert!(node.list.is_empty());
-    }
-}
+mod tests;

@@ -31,7 +31,7 @@ pub mod transition;
 mod attacks;
 
 pub use claims::AccessClaims;
-pub use denial::{Denial, Denied};
+pub use denial::{Denial, DenialPlace, Denied, NewDenials};
 pub use deny_list::{Believed, DenyList};
 pub use family::{EndedFamily, Family, FamilyEnd};
 pub use id::{FamilyId, TokenId};

@@ -1,6 +1,6 @@
 //! The port of tokens.
 
-use super::{Denial, command::*};
+use super::{DenialPlace, NewDenials, command::*};
 use crate::{Answer, time::Timestamp, user::Context};
 
 /// Keeps token families. The contract of [`crate::session::SessionStore`] holds here as well.
@@ -14,6 +14,8 @@ pub trait TokenStore: Send + Sync {
     /// See [`RevokeTokens`]. Safe to repeat.
     fn revoke(&self, cx: Context, command: RevokeTokens) -> Answer<'_, RevokeOutcome>;
 
-    /// Every denial that still matters. Off the request path: as many reads as it takes.
-    fn denials(&self, now: Timestamp) -> Answer<'_, Vec<Denial>>;
+    /// The denials that still matter and were decided after a place in the store, or all of them from the default on. Whatever was
+    /// answered before the call is in the answer or before the place, and nothing is ever behind a place that becomes visible only after
+    /// it. Off the request path: as many bounded reads as it takes, few where little is new.
+    fn denials(&self, now: Timestamp, after: DenialPlace) -> Answer<'_, NewDenials>;
 }

@@ -24,7 +24,7 @@ end
 local ended = 17 + tonumber(ARGV[16])
 local denied = ended + 2 * tonumber(ARGV[17])
 append(KEYS[2], 18, ended, ARGV[6], ARGV[4])
-deny(KEYS[7], ended + 1, denied, tonumber(ARGV[15]))
+deny(KEYS[7], KEYS[5], ended + 1, denied, tonumber(ARGV[15]))
 append(KEYS[3], denied + 1, #ARGV, ARGV[7], ARGV[4])
 append(KEYS[4], denied + 1, #ARGV, ARGV[8], ARGV[5])
 count(KEYS[5], 10, #ARGV - denied, ARGV[5])

@@ -11,10 +11,13 @@ local function append(key, first, last, bound, ttl)
 end
 
 -- Keeps what is denied, from first to last each until when and what, and drops what is over. The key lives as long as the last of it.
-local function deny(key, first, last, now)
+-- Among the figures stands when that was, by this server's clock, so that a reader can tell in which homes there is something new.
+local function deny(key, figures, first, last, now)
   if first > last then
     return
   end
+  local time = redis.call('TIME')
+  redis.call('HSET', figures, 'denied', time[1] .. string.format('%06d', time[2]))
   redis.call('ZADD', key, 'GT', unpack(ARGV, first, last))
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
   local latest = redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2]

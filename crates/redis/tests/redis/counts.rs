@@ -9,7 +9,7 @@ use vestibule_core::{
         TokenDigest,
         command::{ExpireUser, Selection, Touch},
     },
-    token::command::Target,
+    token::{DenialPlace, NewDenials, command::Target},
     user::Context,
 };
 use vestibule_redis::{RedisOptions, RedisStore};
@@ -99,9 +99,36 @@ async fn a_refresh_is_one_script() {
     }
     reset(&server);
     assert_eq!(scene.revoke(&ada, Target::Family(family.serial)).await, 1);
-    let denied = [("zadd", 1), ("zremrangebyscore", 1), ("zrange", 1)];
+    let denied = [("time", 1), ("hset", 1), ("zadd", 1), ("zremrangebyscore", 1), ("zrange", 1)];
     let told = [("rpush", 2), ("ltrim", 2), ("hincrby", 1), ("pexpire", 4)];
     counted(&server, &[&[("evalsha", 1), ("getrange", 1), ("set", 1)][..], &denied, &told].concat());
+}
+
+/// A home that denied nothing since it was read is not read again, however much it denied before.
+#[tokio::test]
+async fn only_homes_with_new_denials_are_read_again() {
+    let server = Redis::start();
+    let scene = Scene::new(Harness::of(store_on(&server)));
+    let [ada, bob] = [scene.person(), scene.person()];
+    let deny = async |person: &Person| {
+        let family = scene.issued(person, None).await;
+        assert_eq!(scene.revoke(person, Target::Family(family.serial)).await, 1);
+    };
+    let read = async |after| scene.tokens.denials(scene.now(), after).await.expect("denials answers");
+    deny(&ada).await;
+    let all = read(DenialPlace::default()).await;
+    assert_eq!(all.denials.len(), 1);
+
+    reset(&server);
+    let nothing = read(all.place.clone()).await;
+    assert_eq!(nothing, NewDenials { denials: Vec::new(), place: all.place });
+    counted(&server, &[("hget", 256)]);
+
+    deny(&bob).await;
+    reset(&server);
+    let news = read(nothing.place).await;
+    assert!(news.denials.iter().any(|denial| denial.tag == bob.tag), "{news:?}");
+    counted(&server, &[("hget", 256), ("zrange", 1)]);
 }
 
 /// However many there are: the user's head is read, and one script ends all of them without a look at more than the newest.

@@ -4,12 +4,18 @@ use super::{fault::Trouble, int, limit, time};
 use sqlx::{PgPool, Row};
 use vestibule_core::{time::Timestamp, token::Denial};
 
-/// All that still matter.
-pub(super) async fn at(pool: &PgPool, now: Timestamp) -> Result<Vec<Denial>, Trouble> {
-    let rows = sqlx::query("SELECT body, until FROM vestibule_denials WHERE until > $1")
-        .bind(int(now.millis()))
-        .fetch_all(pool)
-        .await?;
+/// Those that still matter, by their ends, behind one of them.
+pub(super) async fn at(pool: &PgPool, now: Timestamp, after: Option<Denial>, count: usize) -> Result<Vec<Denial>, Trouble> {
+    let (until, body) = after.map_or((0, Vec::new()), |after| (int(after.until.millis()), after.to_bytes()));
+    let rows = sqlx::query(
+        "SELECT body, until FROM vestibule_denials WHERE until > $1 AND (until, body) > ($2, $3) ORDER BY until, body LIMIT $4",
+    )
+    .bind(int(now.millis()))
+    .bind(until)
+    .bind(body)
+    .bind(limit(count))
+    .fetch_all(pool)
+    .await?;
     let denial = |row| {
         let body: &[u8] = sqlx::postgres::PgRow::try_get(row, 0)?;
         Denial::from_bytes(body, time(row, 1)?).ok_or(Trouble::Unreadable("a denial"))

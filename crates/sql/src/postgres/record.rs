@@ -65,8 +65,8 @@ impl Record for PostgresRecord {
         self.read(change::since(&self.pool, sequence, limit))
     }
 
-    fn denials(&self, now: Timestamp) -> Answer<'_, Vec<Denial>> {
-        self.read(denial::at(&self.pool, now))
+    fn denials(&self, now: Timestamp, after: Option<Denial>, limit: usize) -> Answer<'_, Vec<Denial>> {
+        self.read(denial::at(&self.pool, now, after, limit))
     }
 
     fn position(&self, younger_than: Option<Duration>) -> Answer<'_, u64> {

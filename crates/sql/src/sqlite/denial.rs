@@ -14,10 +14,18 @@ pub(super) fn put(transaction: &Transaction<'_>, denials: &[Denial]) -> Result<(
     Ok(())
 }
 
-/// All that still matter.
-pub(super) fn at(transaction: &Transaction<'_>, now: Timestamp) -> Result<Vec<Denial>, Trouble> {
-    let mut statement = transaction.prepare_cached("SELECT body, until FROM denials WHERE until > ?1")?;
-    let mut rows = statement.query([int(now.millis())])?;
+/// Those that still matter, by their ends, behind one of them.
+pub(super) fn at(
+    transaction: &Transaction<'_>,
+    now: Timestamp,
+    after: Option<Denial>,
+    count: usize,
+) -> Result<Vec<Denial>, Trouble> {
+    let mut statement = transaction.prepare_cached(
+        "SELECT body, until FROM denials WHERE until > ?1 AND (until, body) > (?2, ?3) ORDER BY until, body LIMIT ?4",
+    )?;
+    let (until, body) = after.map_or((0, Vec::new()), |after| (int(after.until.millis()), after.to_bytes()));
+    let mut rows = statement.query(params![int(now.millis()), until, body, limit(count)])?;
     let mut denials = Vec::new();
     while let Some(row) = rows.next()? {
         denials.push(Denial::from_bytes(blob(row, 0)?, time(row, 1)?).ok_or(Trouble::Unreadable("a denial"))?);

@@ -34,8 +34,8 @@ impl Record for SqliteRecord {
         self.read(move |transaction| change::since(transaction, sequence, limit))
     }
 
-    fn denials(&self, now: Timestamp) -> Answer<'_, Vec<Denial>> {
-        self.read(move |transaction| denial::at(transaction, now))
+    fn denials(&self, now: Timestamp, after: Option<Denial>, limit: usize) -> Answer<'_, Vec<Denial>> {
+        self.read(move |transaction| denial::at(transaction, now, after, limit))
     }
 
     fn position(&self, younger_than: Option<Duration>) -> Answer<'_, u64> {

@@ -237,6 +237,7 @@ macro_rules! session_conformance {
                 a_family_ends_with_its_session,
                 a_family_expires_with_its_session,
                 tokens_are_revoked_by_their_name,
+                what_is_denied_later_is_read_from_a_place_on,
                 all_tokens_of_a_user_end_by_an_epoch,
                 a_user_who_was_disabled_begins_anew,
                 nothing_of_a_family_is_good_after_its_revocation,

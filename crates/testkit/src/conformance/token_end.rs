@@ -18,7 +18,7 @@ use vestibule_core::{
         CapPolicy, EndReason, PackedSession,
         command::{Cap, CreateOutcome, EndSessions, Filter, FindOutcome, Selection},
     },
-    token::{Denied, Family, command::*},
+    token::{DenialPlace, Denied, Family, command::*},
     user::command::{DeleteUser, DisableUser, EnableUser},
 };
 
@@ -123,6 +123,22 @@ pub async fn tokens_are_revoked_by_their_name(scene: Scene) {
         [Target::Token { serial: token, expires_at: None }, Target::Family(token), Target::Session(session.id()), Target::User]
     {
         assert_eq!(scene.revoke(&stranger, target).await, 0);
+    }
+}
+
+/// Whoever goes on from where they were hears of everything after it, and of nothing that is not so.
+pub async fn what_is_denied_later_is_read_from_a_place_on(scene: Scene) {
+    let ada = scene.person();
+    let mut place = DenialPlace::default();
+    for round in 0..20 {
+        let family = scene.issued(&ada, None).await;
+        assert_eq!(scene.revoke(&ada, Target::Family(family.serial)).await, 1);
+        let news = scene.tokens.denials(scene.now(), place).await.expect("denials answers");
+        assert!(news.denials.iter().any(|denial| denial.what == Denied::Family(family.serial)), "round {round}: {news:?}");
+        for denial in news.denials.into_iter().filter(|denial| denial.tag == ada.tag) {
+            assert!(scene.denials(&ada).await.contains(&(denial.what, denial.until)), "round {round}: {denial:?}");
+        }
+        place = news.place;
     }
 }
 

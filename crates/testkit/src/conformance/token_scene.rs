@@ -7,7 +7,7 @@ use vestibule_core::{
     fault::Fault,
     session::PackedSession,
     time::Timestamp,
-    token::{Denied, Family, command::*},
+    token::{DenialPlace, Denied, Family, command::*},
 };
 
 impl Scene {
@@ -81,8 +81,8 @@ impl Scene {
 
     /// What is denied of a person, with the time until which it is.
     pub async fn denials(&self, person: &Person) -> Vec<(Denied, Timestamp)> {
-        let all = self.tokens.denials(self.now()).await.expect("denials answers");
-        all.into_iter().filter(|denial| denial.tag == person.tag).map(|denial| (denial.what, denial.until)).collect()
+        let all = self.tokens.denials(self.now(), DenialPlace::default()).await.expect("denials answers");
+        all.denials.into_iter().filter(|denial| denial.tag == person.tag).map(|denial| (denial.what, denial.until)).collect()
     }
 
     /// Whether something of a person is denied.

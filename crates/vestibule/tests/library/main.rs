@@ -4,6 +4,8 @@
 mod axum;
 #[cfg(all(feature = "redis", feature = "postgres"))]
 mod clock;
+#[cfg(feature = "postgres")]
+mod denial;
 mod feed;
 mod import;
 #[cfg(feature = "postgres")]

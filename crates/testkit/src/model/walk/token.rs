@@ -5,7 +5,7 @@ use crate::sample;
 use std::collections::HashMap;
 use vestibule_core::{
     id::SessionId,
-    token::{Family, command::*},
+    token::{DenialPlace, Family, command::*},
     user::command::Command,
 };
 
@@ -84,7 +84,7 @@ impl Walker {
     pub(super) async fn compare_denials(&self) {
         let now = self.scene.now();
         let mut answer = HashMap::new();
-        for denial in self.scene.tokens.denials(now).await.expect("denials answers") {
+        for denial in self.scene.tokens.denials(now, DenialPlace::default()).await.expect("denials answers").denials {
             let held = answer.entry((denial.tag, denial.what)).or_insert(denial.until);
             *held = denial.until.max(*held);
         }
