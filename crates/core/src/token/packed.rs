@@ -1,7 +1,7 @@
 //! The tokens of a user in their stored form: a part of [`Extras`].
 //!
 //! ```text
-//! token epoch u32 | access until u48 | families | ended families
+//! token epoch u32 | access until u48 | families | ended families | denied tokens LEB128, or nothing where there are none
 //! family: serial 12 | 0, or 1 and session serial 12 | created | expires | idle timeout | last used | advanced | access until
 //!       (each u48) | generation u32 | key id 1 | client id | device id | audience | scope | roles | permissions
 //! ended family: serial 12 | why 1 | until u48
@@ -32,6 +32,9 @@ pub(crate) fn pack(extras: &Extras, body: &mut Writer) {
         body.bytes(&ended.serial);
         body.bytes(&[ended.end as u8]);
         body.u48(ended.until.millis());
+    }
+    if extras.denied_tokens > 0 {
+        body.varint(extras.denied_tokens as usize);
     }
 }
 
@@ -69,6 +72,9 @@ pub(crate) fn unpack(extras: &mut Extras, tag: UserTag, body: &mut Reader<'_>) -
         let end = FamilyEnd::from_byte(body.byte()?).ok_or(UnpackError)?;
         Ok(EndedFamily { serial, end, until: body.time()? })
     })?;
+    if !body.0.is_empty() {
+        extras.denied_tokens = u32::try_from(body.varint()?).ok().filter(|count| *count > 0).ok_or(UnpackError)?;
+    }
     Ok(())
 }
 

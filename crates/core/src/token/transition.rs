@@ -10,6 +10,9 @@ use crate::{
     user::{Extras, Step, UserAggregate, command::UserCommand},
 };
 
+/// Why all access tokens of a user are denied where only one was to be.
+const TOO_MANY: &str = "too_many_denied";
+
 impl Extras {
     /// Ends families that nobody has refreshed for too long, and forgets what is over. Returns whether anything was.
     pub(crate) fn expire_tokens(&mut self, now: Timestamp) -> bool {
@@ -22,7 +25,7 @@ impl Extras {
         self.ended_families.retain(|ended| ended.until > now);
         let forgets_epoch = !self.access_until.is_zero() && self.deny_until() <= now;
         if forgets_epoch {
-            (self.token_epoch, self.access_until) = (0, Timestamp::ZERO);
+            (self.token_epoch, self.access_until, self.denied_tokens) = (0, Timestamp::ZERO, 0);
         }
         forgets_epoch || before != (self.families.len(), self.ended_families.len())
     }
@@ -98,19 +101,24 @@ impl Step<'_> {
         }
     }
 
-    /// Denies every access token that the user was given so far, and ends all families. Returns how many.
+    /// Denies every access token that the user was given so far, if any of them could still be believed. Families go on.
     ///
     /// The epoch is at least the time, so that it rises even where the one before it is forgotten; two in one second differ.
-    pub(crate) fn raise_token_epoch(&mut self) -> u64 {
+    fn deny_all_tokens(&mut self) {
         let (tag, now) = (self.user.tag, self.cx.now);
+        let Some(extras) = self.user.extras.as_mut().filter(|extras| extras.deny_until() > now) else { return };
+        let seconds = u32::try_from(now.millis() / 1_000).unwrap_or(u32::MAX);
+        extras.token_epoch = seconds.max(extras.token_epoch.saturating_add(1));
+        extras.denied_tokens = 0;
+        let what = Denied::Before(extras.token_epoch);
+        self.fx.denied.push(Denial { tag, what, until: extras.deny_until() });
+        self.fx.changed = true;
+    }
+
+    /// Denies every access token that the user was given so far, and ends all families. Returns how many.
+    pub(crate) fn raise_token_epoch(&mut self) -> u64 {
+        self.deny_all_tokens();
         let Some(extras) = &mut self.user.extras else { return 0 };
-        if extras.deny_until() > now {
-            let seconds = u32::try_from(now.millis() / 1_000).unwrap_or(u32::MAX);
-            extras.token_epoch = seconds.max(extras.token_epoch.saturating_add(1));
-            let what = Denied::Before(extras.token_epoch);
-            self.fx.denied.push(Denial { tag, what, until: extras.deny_until() });
-            self.fx.changed = true;
-        }
         let families = std::mem::take(&mut extras.families);
         for family in &families {
             extras.bury(EndedFamily { serial: family.serial, end: FamilyEnd::Revoked, until: family.expires_at });
@@ -340,12 +348,21 @@ impl RevokeTokens {
 }
 
 /// Denies one access token, where the user can have any: an id alone does not tell whether there ever was such a token.
+///
+/// One too many denies all that the user has: their holders refresh. To refuse it would leave somebody believed who must not be, and
+/// to go on would have every node remember as much as one caller likes.
 fn deny_token(step: &mut Step<'_>, serial: [u8; 12], expires_at: Option<Timestamp>) -> u64 {
-    let Some(extras) = &step.user.extras else { return 0 };
+    let Some(extras) = &mut step.user.extras else { return 0 };
     let until = expires_at.map_or(extras.deny_until(), |at| at.plus_ms(bounds::DENIAL_MARGIN_MS).min(extras.deny_until()));
     if until <= step.cx.now {
         return 0;
     }
+    if extras.denied_tokens >= bounds::DENIED_TOKENS {
+        step.deny_all_tokens();
+        step.note_tokens(EventType::TokenRevoked, None, TOO_MANY);
+        return 1;
+    }
+    extras.denied_tokens += 1;
     step.fx.denied.push(Denial { tag: step.user.tag, what: Denied::Token(serial), until });
     step.fx.changed = true;
     1
@@ -374,5 +391,59 @@ pub(crate) mod tests {
             advanced_at: Timestamp::from_millis(2_000),
             access_until: Timestamp::from_millis(3_000),
         }
+    }
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    /// A user with one family, whose access tokens live for a minute.
+    fn user() -> UserAggregate {
+        let mut user = UserAggregate::new(UserTag::from_bytes([3; 12]));
+        user.user_id = Some(crate::id::UserId::new("ada").expect("an id"));
+        let access_until = NOW.plus_ms(60_000);
+        let family = Family { session: None, expires_at: NOW.plus_ms(600_000), last_used_at: NOW, access_until, ..family() };
+        let extras = user.extras_mut();
+        extras.access_until = access_until;
+        extras.families.push(family);
+        user
+    }
+
+    fn revoke(user: &mut UserAggregate, serial: [u8; 12], now: Timestamp) -> crate::user::Effects {
+        let command =
+            RevokeTokens { tag: user.tag, target: Target::Token { serial, expires_at: None }, reason: "admin".into() };
+        let cx = crate::user::Context { now, origin: crate::event::Origin::default() };
+        let (outcome, effects) = crate::user::command::apply(command, user, &cx, crate::user::Facts::default());
+        assert_eq!(outcome, RevokeOutcome::Revoked(1));
+        effects
+    }
+
+    /// Every node remembers what is denied: one user takes no more of that than so much.
+    #[test]
+    fn one_denied_token_too_many_denies_all_and_ends_no_family() {
+        let mut user = user();
+        for denied in 0..bounds::DENIED_TOKENS {
+            let mut serial = [0; 12];
+            serial[..4].copy_from_slice(&denied.to_le_bytes());
+            let effects = revoke(&mut user, serial, NOW);
+            assert!(matches!(effects.denied.as_slice(), [Denial { what: Denied::Token(_), .. }]));
+        }
+        let effects = revoke(&mut user, [9; 12], NOW);
+        let [Denial { what: Denied::Before(epoch), .. }] = effects.denied.as_slice() else { panic!("{:?}", effects.denied) };
+        let reasons: Vec<_> = effects.events.iter().map(|event| event.reason.as_deref()).collect();
+        assert_eq!(reasons, [Some(TOO_MANY), Some("admin")]);
+        let extras = user.extras.as_ref().expect("a family");
+        assert_eq!((extras.token_epoch, extras.families.len()), (*epoch, 1));
+        let effects = revoke(&mut user, [9; 12], NOW);
+        assert!(matches!(effects.denied.as_slice(), [Denial { what: Denied::Token(_), .. }]), "it begins anew");
+    }
+
+    /// What is over is not counted: a user who logs out once a day is never taken for one of whom everything is denied.
+    #[test]
+    fn denials_are_forgotten_with_the_last_token() {
+        let mut user = user();
+        revoke(&mut user, [1; 12], NOW);
+        let extras = user.extras_mut();
+        assert_eq!(extras.denied_tokens, 1);
+        extras.expire(extras.deny_until());
+        assert_eq!(extras.denied_tokens, 0);
     }
 }

@@ -32,6 +32,8 @@ pub struct Extras {
     pub token_epoch: u32,
     /// By then every access token that the user was ever given is over.
     pub access_until: Timestamp,
+    /// Access tokens that were denied one by one since there was none that could be believed, or since the epoch was raised.
+    pub denied_tokens: u32,
     /// Token families, in the order in which they began; at most [`crate::bounds::FAMILIES`].
     pub families: Vec<token::Family>,
     /// Families that ended before their time.
@@ -51,7 +53,7 @@ impl Extras {
     /// makes nobody believe what must not be believed.
     #[must_use]
     pub fn is_dispensable(&self) -> bool {
-        let Self { token_epoch: _, access_until, families, ended_families, devices: _ } = self;
+        let Self { token_epoch: _, access_until, denied_tokens: _, families, ended_families, devices: _ } = self;
         access_until.is_zero() && families.is_empty() && ended_families.is_empty()
     }
 
@@ -140,6 +142,7 @@ mod tests {
         Extras {
             token_epoch: 7,
             access_until: Timestamp::from_millis(1_000_000),
+            denied_tokens: 300,
             families: vec![family.clone(), token::Family { session: None, client_id: None, ..family }],
             ended_families: vec![ended],
             devices: crate::device::packed::tests::kept(TAG),
