@@ -4,6 +4,7 @@ use crate::MemoryStore;
 use vestibule_core::{
     Answer,
     event::chain::{Checkpoint, EventChain, Forgotten, Found, Links, Tally},
+    id::EventId,
 };
 
 impl EventChain for MemoryStore {
@@ -41,6 +42,10 @@ impl EventChain for MemoryStore {
 
     fn add_checkpoint(&self, _: u16, _: Checkpoint) -> Answer<'_, bool> {
         Box::pin(async { Ok(false) })
+    }
+
+    fn strays(&self, _: u16) -> Answer<'_, Vec<Option<EventId>>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn has_unsealed(&self) -> Answer<'_, bool> {

@@ -26,6 +26,8 @@ pub(crate) const WALK_STEP: usize = 512;
 pub(crate) const WALK_STEPS: usize = 8;
 /// Homes that one trip asks for.
 pub(crate) const HOMES_AT_ONCE: usize = 16;
+/// Timelines of users that one trip of a verification asks for.
+pub(crate) const TIMELINES_AT_ONCE: usize = 16;
 /// Milliseconds up to which a process waits between two tries to connect, first and last: two a second in the mean.
 pub(crate) const RECONNECT_MS: (u64, u64) = (125, 1_000);
 /// Milliseconds between two tries of a command that a Cluster could not place, first and last.

@@ -3,6 +3,8 @@
 //! The position of an event is its number among all that the home ever had, so the last one in the timeline has the home's count. A
 //! checkpoint is stored as its numbers (little-endian, 8 bytes each), digest, the seal before it and its own.
 
+mod copies;
+
 use crate::{
     RedisStore, bounds, event,
     fault::odd,
@@ -16,7 +18,7 @@ use vestibule_core::{
         chain::{Checkpoint, EventChain, Forgotten, Found, Link, Links, Tally},
     },
     fault::Fault,
-    id::Home,
+    id::{EventId, Home},
     time::Timestamp,
 };
 
@@ -166,6 +168,10 @@ impl EventChain for RedisStore {
 
     fn add_checkpoint(&self, lane: u16, checkpoint: Checkpoint) -> Answer<'_, bool> {
         Box::pin(async move { self.add(lane, &checkpoint).await })
+    }
+
+    fn strays(&self, lane: u16) -> Answer<'_, Vec<Option<EventId>>> {
+        Box::pin(self.strays_of(lane))
     }
 
     /// Those from before leave with the bounded timelines.

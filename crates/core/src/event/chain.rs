@@ -144,6 +144,10 @@ pub trait EventChain: Send + Sync {
     /// Adds a checkpoint, if there is none of its number. Whether it did.
     fn add_checkpoint(&self, lane: u16, checkpoint: Checkpoint) -> Answer<'_, bool>;
 
+    /// Events that are shown to their user otherwise than they are in the lane, or not at all, since a copy was altered or taken away; `None`
+    /// for a copy that cannot be read. Nothing where events have no copies.
+    fn strays(&self, lane: u16) -> Answer<'_, Vec<Option<EventId>>>;
+
     /// Whether there are events from before events were sealed.
     fn has_unsealed(&self) -> Answer<'_, bool>;
 }
@@ -160,6 +164,8 @@ pub enum BreakKind {
     EventsMissing,
     /// A range has events that it did not have, or in another order.
     RangeAltered,
+    /// The copy of an event that its user is shown is not as it was written, or is missing. It has no position.
+    CopyAltered,
     /// A checkpoint is not as it was written, or is missing.
     CheckpointAltered,
     /// The note up to where retention deleted is not as it was written.

@@ -8,6 +8,7 @@ use vestibule_core::{
         Sealer,
         chain::{Checkpoint, EventChain, Forgotten, Found, Link, Links, Tally},
     },
+    id::EventId,
 };
 
 /// Notes that events up to a position may be missing from now on, and drops checkpoints that nobody needs any more.
@@ -176,6 +177,10 @@ impl EventChain for PostgresRecord {
 
     fn add_checkpoint(&self, _: u16, checkpoint: Checkpoint) -> Answer<'_, bool> {
         self.owned(|pool| async move { add_checkpoint(&pool, &checkpoint).await })
+    }
+
+    fn strays(&self, _: u16) -> Answer<'_, Vec<Option<EventId>>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn has_unsealed(&self) -> Answer<'_, bool> {

@@ -8,6 +8,7 @@ use vestibule_core::{
         Sealer,
         chain::{Checkpoint, EventChain, Forgotten, Found, Link, Links, Tally},
     },
+    id::EventId,
 };
 
 /// Notes that events up to a position may be missing from now on, and drops checkpoints that nobody needs any more.
@@ -159,6 +160,10 @@ impl EventChain for SqliteRecord {
 
     fn add_checkpoint(&self, _: u16, checkpoint: Checkpoint) -> Answer<'_, bool> {
         self.writer.alone(move |writer| writer.transact(|transaction, _| add_checkpoint(transaction, &checkpoint)))
+    }
+
+    fn strays(&self, _: u16) -> Answer<'_, Vec<Option<EventId>>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn has_unsealed(&self) -> Answer<'_, bool> {

@@ -47,6 +47,7 @@ impl<'a> Walk<'a> {
             }
         }
         self.check_rest(last.as_ref(), &forgotten).await?;
+        self.check_copies().await?;
         self.report.head.extend(last.map(|last| Head {
             lane: self.lane,
             sequence: last.sequence,
@@ -131,6 +132,14 @@ impl<'a> Walk<'a> {
             self.note_missing(from, None, expected - tally.present).await?;
         } else if tally.present > expected {
             self.note(BreakKind::RangeAltered, from, None);
+        }
+        Ok(())
+    }
+
+    async fn check_copies(&mut self) -> Result<(), Fault> {
+        for event_id in self.chain.store.strays(self.lane).await? {
+            let stray = Break { event_id, ..self.found(BreakKind::CopyAltered, 0, None) };
+            self.report.note(stray);
         }
         Ok(())
     }

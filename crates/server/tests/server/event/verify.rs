@@ -205,11 +205,12 @@ fn a_line_that_is_altered_or_deleted_in_redis_is_found() {
     assert_broken(&server, "events_missing");
 }
 
-/// The timeline of a user is a copy of what the home keeps, and the chain does not walk it.
+/// What a user is shown on Redis is a copy of what the home keeps.
 #[test]
-fn a_copy_that_is_altered_in_the_timeline_of_a_user_is_refused() {
+fn a_copy_that_is_altered_or_deleted_in_the_timeline_of_a_user_is_found() {
     let redis = Redis::start();
     let server = Server::start(ServerOptions::default().env("REDIS_URL", &redis.url()));
+    login(&server, "ada");
     login(&server, "ada");
     let listed = || get("/v1/users/ada/events").bearer(&server.key).send(&server.management);
     assert_eq!(listed().expect(200).json()["events"][0]["reason"], "login");
@@ -221,10 +222,19 @@ fn a_copy_that_is_altered_in_the_timeline_of_a_user_is_refused() {
         let altered = line.replacen(from, to, 1);
         assert_ne!(altered, line);
         assert!(redis.command(&format!("LSET {key} 0 '{altered}'")).contains("OK"));
-        assert_eq!(listed().code(), "store_unavailable", "{altered}");
+        assert_eq!(listed().code(), "store_unavailable", "it is not shown: {altered}");
+        assert_broken(&server, "copy_altered");
     }
     assert!(redis.command(&format!("LSET {key} 0 '{line}'")).contains("OK"));
     listed().expect(200);
+    assert_intact(&server);
+    assert!(redis.command(&format!("RPOP {key}")).contains("session.created"));
+    assert_broken(&server, "copy_altered");
+    // A timeline expires earlier than what the home keeps.
+    assert!(redis.command(&format!("DEL {key}")).contains('1'));
+    assert_intact(&server);
+    login(&server, "ada");
+    assert_intact(&server);
 }
 
 #[test]
