@@ -33,3 +33,5 @@ pub const FIELD_BYTES: usize = 256;
 pub const DETAIL_BYTES: usize = 300;
 /// Seconds that a client is told to wait where a store or a pool cannot answer now.
 pub const RETRY_AFTER_S: u64 = 1;
+/// Most limit rules that one request to a proxy endpoint may be bounded by, by its query.
+pub const REQUIRED_LIMITS: usize = 8;

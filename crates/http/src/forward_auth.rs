@@ -5,13 +5,16 @@
 //! at, headers are borrowed, and the answer is made of prepared values. Any other path goes to the inner service untouched.
 //!
 //! The original request decides what is unsafe, where it came from and whose token it carries; the demands (`?mfa=required`,
-//! `?role=`) are the query of our own URL. Envoy's query is the client's, so `/ext-authz/*` has no demands.
+//! `?role=`, `?limit=`) are the query of our own URL. Envoy's query is the client's, so `/ext-authz/*` has no demands.
 //!
-//! Deliberately absent: redirects to a login page, and rate limits.
+//! Deliberately absent: redirects to a login page.
 
 mod answer;
 mod judge;
+mod limits;
 mod log;
+
+pub use limits::ProxyLimits;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -50,6 +53,8 @@ pub struct ProxyConfig {
     pub allowed: AllowedOrigins,
     /// Where access tokens are judged, which may come in place of a session's; `None` takes none.
     pub tokens: Option<Arc<Tokens>>,
+    /// How often requests may pass; `None` bounds nothing.
+    pub limits: Option<ProxyLimits>,
 }
 
 /// The endpoints, in front of an inner service that answers every other path.
@@ -150,7 +155,8 @@ impl Shared {
     async fn answer(&self, endpoint: Endpoint, request: &http::Request<()>) -> Response {
         let started = Instant::now();
         let request_id = answer::RequestId::of(request.headers());
-        let response = match self.judge(endpoint, request, request_id.as_str()).await {
+        let (verdict, checked) = self.bounded(endpoint, request, request_id.as_str()).await;
+        let mut response = match verdict {
             Ok(identity) => {
                 self.allowed.increment(1);
                 answer::allowed(&identity, &request_id)
@@ -160,6 +166,9 @@ impl Shared {
                 problem::stamp(problem.into_response(), request_id.as_str())
             }
         };
+        if let Some(checked) = checked {
+            self.settle(checked, &mut response).await;
+        }
         let took = started.elapsed();
         self.seconds.record(took);
         if tracing::enabled!(tracing::Level::DEBUG) {

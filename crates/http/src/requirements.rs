@@ -1,9 +1,9 @@
-//! What a proxy demands of a session, in the query of our own endpoint: `?mfa=required`, `?role=admin`.
+//! What a proxy demands of a request, in the query of our own endpoint: `?mfa=required`, `?role=admin`, `?limit=api`.
 //!
 //! A demand that is not understood is refused and never skipped: a typo in a proxy's configuration must not open what it
 //! was meant to close. Tokens in the query are refused before anything else, because queries end up in logs.
 
-use crate::bounds::{REQUIRED_ROLE_BYTES, REQUIRED_ROLES};
+use crate::bounds::{REQUIRED_LIMITS, REQUIRED_ROLE_BYTES, REQUIRED_ROLES};
 use crate::problem::{Problem, ProblemCode};
 use crate::urlencoded::{decode, pairs};
 
@@ -26,7 +26,9 @@ pub enum RequirementsError {
     InvalidMfa,
     /// A role is empty, too long, not UTF-8, or there are too many.
     InvalidRole,
-    /// A parameter that is neither `mfa` nor `role`.
+    /// A limit has no name, or there are too many.
+    InvalidLimit,
+    /// A parameter that is none of `mfa`, `role` and `limit`.
     UnknownParameter,
 }
 
@@ -37,7 +39,10 @@ impl From<RequirementsError> for Problem {
             RequirementsError::TokenInUrl => Self::new(ProblemCode::TokenInUrl),
             RequirementsError::InvalidMfa => invalid("mfa can only be \"required\"").with_field("mfa"),
             RequirementsError::InvalidRole => invalid("role must name one or more roles").with_field("role"),
-            RequirementsError::UnknownParameter => invalid("only mfa and role are understood here"),
+            RequirementsError::InvalidLimit => {
+                invalid("limit must name one limit rule, and at most 8 are asked for").with_field("limit")
+            }
+            RequirementsError::UnknownParameter => invalid("only mfa, role and limit are understood here"),
         }
     }
 }
@@ -56,17 +61,22 @@ impl<'a> Requirements<'a> {
             return Err(RequirementsError::TokenInUrl);
         }
         let mut mfa = false;
-        let mut roles = 0;
+        let (mut roles, mut limits) = (0, 0);
         for (name, value) in pairs(query) {
             match (name, value) {
                 ("mfa", "required") => mfa = true,
                 ("mfa", _) => return Err(RequirementsError::InvalidMfa),
                 ("role", list) => roles += count_roles(list)?,
+                ("limit", "") => return Err(RequirementsError::InvalidLimit),
+                ("limit", _) => limits += 1,
                 _ => return Err(RequirementsError::UnknownParameter),
             }
         }
         if roles > REQUIRED_ROLES {
             return Err(RequirementsError::InvalidRole);
+        }
+        if limits > REQUIRED_LIMITS {
+            return Err(RequirementsError::InvalidLimit);
         }
         Ok(Self { mfa, query })
     }
@@ -75,6 +85,11 @@ impl<'a> Requirements<'a> {
     #[must_use]
     pub fn mfa(&self) -> bool {
         self.mfa
+    }
+
+    /// The limit rules that bound the request, in order. Their names need no encoding.
+    pub fn limits(&self) -> impl Iterator<Item = &'a str> {
+        pairs(self.query).filter(|(name, _)| *name == "limit").map(|(_, rule)| rule)
     }
 
     /// Whether the roles of a session satisfy every `role` parameter. Of a comma-separated list one role is enough;
@@ -159,6 +174,15 @@ mod tests {
         let many = format!("role={}", vec!["a"; REQUIRED_ROLES + 1].join(","));
         assert_eq!(parse(&many), Err(RequirementsError::InvalidRole));
         assert_eq!(parse(&format!("role={}", "a".repeat(257))), Err(RequirementsError::InvalidRole));
+    }
+
+    #[test]
+    fn limits_are_named() {
+        let both = parse("limit=api&role=admin&limit=search").expect("a valid query");
+        assert_eq!(both.limits().collect::<Vec<_>>(), ["api", "search"]);
+        for query in ["limit", "limit=", &["limit=a"; 9].join("&")] {
+            assert_eq!(parse(query), Err(RequirementsError::InvalidLimit), "{query}");
+        }
     }
 
     // S23

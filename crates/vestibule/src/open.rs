@@ -6,7 +6,7 @@ use vestibule_core::{
     account::{
         AccountStore, Accounts,
         service::AccountParts,
-        throttle::{Budgets, LocalThrottle, LoginThrottle},
+        throttle::{Budgets, LoginThrottle},
     },
     alias::AliasStore,
     bus::Bus,
@@ -20,7 +20,7 @@ use vestibule_core::{
     fault::Fault,
     inspect::{Finding, Inspect, Watch, Watches},
     key::KeyStore,
-    limit::{Addresses, LimitStore, Limiter, LimiterParts, Rules, bounds::FALLBACK_KEYS},
+    limit::{Addresses, LimitStore, LimitThrottle, Limiter, LimiterParts, RuleError, Rules, bounds::FALLBACK_KEYS},
     password::{Blocklist, HashParams, HashPool, Hasher, PasswordPolicy, PoolConfig},
     secret::KeyRing,
     session::{Policies, SessionStore, Sessions, service::Parts},
@@ -81,8 +81,10 @@ pub struct Options {
     pub limits_redis: Option<vestibule_redis::RedisAddress>,
     /// How many passwords are hashed at once, and how many wait. Default: one for each core, 64 waiting.
     pub password_pool: PoolConfig,
-    /// How often somebody may be wrong about a password. Default: [`LocalThrottle`] with [`Budgets::default`].
-    pub login_throttle: Arc<dyn LoginThrottle>,
+    /// Bounds how often somebody may be wrong about a password. Default none: counted with the limits, by all processes together.
+    pub login_throttle: Option<Arc<dyn LoginThrottle>>,
+    /// How often a password may be wrong where [`Self::login_throttle`] is not given.
+    pub login_budgets: Budgets,
     /// What a new hash costs. Default: 19 MiB, two passes, one lane.
     pub hash_params: HashParams,
     /// Names of the service and a list of breached passwords, which no new password may be. Default: neither.
@@ -115,7 +117,8 @@ impl Options {
             #[cfg(feature = "redis")]
             limits_redis: None,
             password_pool: PoolConfig::default(),
-            login_throttle: Arc::new(LocalThrottle::new(Budgets::default())),
+            login_throttle: None,
+            login_budgets: Budgets::default(),
             hash_params: HashParams::default(),
             password_blocklist: Blocklist::default(),
         }
@@ -150,6 +153,9 @@ pub enum OpenError {
     #[cfg(feature = "sqlite")]
     #[error("the record cannot be opened")]
     Record(#[from] vestibule_sql::OpenError),
+    /// How often a password may be wrong cannot be counted.
+    #[error("the login throttle cannot be made")]
+    Throttle(#[from] RuleError),
     /// The hashing pool is out of its bounds.
     #[error("the hashing pool cannot be made")]
     Pool(#[from] vestibule_core::password::PoolConfigError),
@@ -294,11 +300,16 @@ impl Vestibule {
             observer: observer.clone(),
             clock: options.clock.clone(),
         }));
+        let throttle = match options.login_throttle {
+            Some(throttle) => throttle,
+            None => Arc::new(LimitThrottle::new(stores.limits.clone(), options.login_budgets, options.clock.clone())?),
+        };
         let limits = Limiter::start(LimiterParts {
             store: stores.limits,
             fallback: Arc::new(MemoryLimits::new(FALLBACK_KEYS)),
             bus: stores.bus.clone(),
             deployment: deployment.clone(),
+            ring: ring.clone(),
             rules: options.limits,
             addresses: options.limit_addresses,
             observer: observer.clone(),
@@ -324,7 +335,7 @@ impl Vestibule {
                 sessions: sessions.clone(),
                 pool: password_pool.clone(),
                 policy: options.password_policy,
-                throttle: options.login_throttle,
+                throttle,
             }))),
         };
         Ok(Self {

@@ -81,6 +81,14 @@ pub struct Taken {
 }
 
 impl Checked {
+    /// What whoever is challenged may work at: the first rule that denies and would take work instead.
+    #[must_use]
+    pub fn challenged(&self) -> Option<(&Ask, u64)> {
+        let Outcome::Challenge { strikes, .. } = self.outcome else { return None };
+        let denies = |said: &&Said| !said.allowed && said.ask.rule().options().challenge;
+        self.said.iter().find(denies).map(|said| (&said.ask, strikes))
+    }
+
     /// What is to be given back, now that it is known whether the request failed: what was in flight, and after success what only counts
     /// failures. Where each key stands is told as if that had never been taken.
     pub fn settle(&mut self, failed: bool) -> Taken {

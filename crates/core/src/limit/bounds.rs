@@ -34,3 +34,11 @@ pub const AFTERLIFE_MS: u64 = 1_000;
 pub const PATTERN_SAMPLE: usize = 20;
 /// Most keys in the list of those that are denied most often.
 pub const TOP_KEYS: usize = 256;
+/// How long a puzzle may be worked at.
+pub const PUZZLE_LIFE: Duration = Duration::from_secs(300);
+/// Zero bits of the easiest and of the hardest puzzle: about 60 thousand and 17 million digests.
+pub const PUZZLE_BITS: (u64, u64) = (16, 24);
+/// Zero bits by which each strike makes a puzzle harder.
+pub const PUZZLE_BITS_A_STRIKE: u64 = 2;
+/// Longest puzzle and longest solution, in bytes.
+pub const PUZZLE_BYTES: usize = 256;

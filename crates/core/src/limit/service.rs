@@ -5,6 +5,7 @@ use super::{
     answer::{Checked, Said, Taken, denial, outcome_of, said, taken},
     bounds,
     denied::DeniedKeys,
+    puzzle::Puzzles,
     rules::{Figures, Ruled, Rules},
 };
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     event::{Event, EventType, Observer, Origin},
     fault::Fault,
     id::{UserId, UserTag},
+    secret::KeyRing,
     time::Clock,
 };
 use parking_lot::RwLock;
@@ -37,6 +39,8 @@ pub struct LimiterParts {
     pub bus: Arc<dyn Bus>,
     /// Makes tags of users.
     pub deployment: Deployment,
+    /// Seals puzzles.
+    pub ring: Arc<KeyRing>,
     /// The rules.
     pub rules: Rules,
     /// Which addresses count as one.
@@ -105,7 +109,7 @@ pub enum AskError {
 /// Round trips: one for a check, however many rules; none where one of the keys is known to be denied. That is known from the store's
 /// own word, until the time it told, and forgotten at a reset and at every doubt of the bus.
 pub struct Limiter {
-    store: Arc<dyn LimitStore>,
+    pub(super) store: Arc<dyn LimitStore>,
     pub(super) fallback: Arc<dyn LimitStore>,
     pub(super) bus: Arc<dyn Bus>,
     deployment: Deployment,
@@ -113,6 +117,7 @@ pub struct Limiter {
     addresses: Addresses,
     observer: Observer,
     pub(super) clock: Clock,
+    pub(super) puzzles: Puzzles,
     denied: DeniedKeys,
     store_failed: AtomicBool,
 }
@@ -127,7 +132,7 @@ impl Limiter {
     /// A limiter that listens to the bus for as long as it lives. Needs a tokio runtime.
     #[must_use]
     pub fn start(parts: LimiterParts) -> Arc<Self> {
-        let LimiterParts { store, fallback, bus, deployment, rules, addresses, observer, clock } = parts;
+        let LimiterParts { store, fallback, bus, deployment, ring, rules, addresses, observer, clock } = parts;
         let news = bus.subscribe();
         let limiter = Arc::new(Self {
             store,
@@ -138,6 +143,7 @@ impl Limiter {
             addresses,
             observer,
             clock,
+            puzzles: Puzzles::new(ring),
             denied: DeniedKeys::default(),
             store_failed: AtomicBool::new(false),
         });

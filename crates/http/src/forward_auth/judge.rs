@@ -62,7 +62,7 @@ impl Shared {
     }
 }
 
-fn read(endpoint: Endpoint, request: &Request<()>) -> Result<(OriginalRequest<'_>, Requirements<'_>), Problem> {
+pub(super) fn read(endpoint: Endpoint, request: &Request<()>) -> Result<(OriginalRequest<'_>, Requirements<'_>), Problem> {
     let (uri, headers) = (request.uri(), request.headers());
     let demands = match endpoint {
         Endpoint::ExtAuthz => Requirements::default(),

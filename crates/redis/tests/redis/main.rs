@@ -8,6 +8,7 @@ mod counts;
 mod end_all;
 mod faults;
 mod inspect;
+mod limit;
 mod load;
 mod memory;
 mod model;

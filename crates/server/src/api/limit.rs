@@ -23,7 +23,7 @@ use vestibule::{
         rate_limit,
     },
     limit::{
-        Ask, AskError, Checked, OnStoreFailure, ResetPattern, Ruled, Said, Verdict,
+        Ask, AskError, Checked, OnStoreFailure, ResetPattern, Ruled, Said, Solved, Verdict,
         bounds::{DEMANDS, KEY_BYTES, TOP_KEYS},
     },
 };
@@ -32,6 +32,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/limits", get(rules))
         .route("/limits/check", post(check))
+        .route("/limits/solve", post(solve))
         .route("/limits/reset", post(reset_matching))
         .route("/limits/top", get(top))
         .route("/limits/{rule}/{key}", get(show).delete(reset))
@@ -140,7 +141,14 @@ async fn check(
     let keys = body.checks.iter().map(|one| one.key.as_str());
     let items: Vec<Item<'_>> = checked.said.iter().zip(keys).map(|(said, key)| Item::new(said, key)).collect();
     let outcome = checked.outcome;
-    let answer = json!({"outcome": outcome.as_str(), "allowed": outcome.allowed(), "limits": items});
+    let mut answer = json!({"outcome": outcome.as_str(), "allowed": outcome.allowed(), "limits": items});
+    if let Some((ask, strikes)) = checked.challenged() {
+        let puzzle = limits.puzzle(ask, strikes);
+        let place = checked.said.iter().position(|said| said.ask.rule() == ask.rule() && said.ask.key() == ask.key());
+        let key = place.and_then(|place| body.checks.get(place)).map(|one| &one.key);
+        answer["challenge"] = json!({"rule": ask.rule().name(), "key": key, "algorithm": "sha-256", "puzzle": puzzle.puzzle,
+            "difficulty": puzzle.difficulty, "expires_at": puzzle.expires_at});
+    }
     Ok(with_fields(&server, &checked, ok(answer).into()))
 }
 
@@ -172,6 +180,26 @@ async fn reset(
     let ask = limits.ask(&rule, &key, 1).map_err(|error| refused(error, None))?;
     limits.reset(&ask).await.map_err(unavailable)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SolveBody {
+    rule: String,
+    key: String,
+    puzzle: String,
+    solution: String,
+}
+
+async fn solve(
+    _: By<LimitsWrite>,
+    State(server): Shared,
+    StrictJson(body): StrictJson<SolveBody>,
+) -> Result<Response, Problem> {
+    let limits = &server.vestibule.limits;
+    let ask = limits.ask(&body.rule, &body.key, 1).map_err(|error| refused(error, None))?;
+    let solved = limits.solve(&ask, &body.puzzle, &body.solution).await.map_err(unavailable)?;
+    Ok(ok(json!({"solved": solved == Solved::Cleared, "outcome": solved.as_str()})).into())
 }
 
 #[derive(Deserialize)]

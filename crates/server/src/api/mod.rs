@@ -43,7 +43,7 @@ use vestibule::{
     Vestibule,
     bounds::REQUEST_ID_BYTES,
     http::{
-        forward_auth::{ProxyConfig, ProxyEndpoints},
+        forward_auth::{ProxyConfig, ProxyEndpoints, ProxyLimits},
         headers::{NO_STORE, REQUEST_ID},
         problem::{self, Problem, ProblemCode},
         rate_limit::{LimitFields, RateLimitLayer},
@@ -59,6 +59,8 @@ pub(crate) struct Server {
     pub(crate) browser: Browser,
     /// Bounds the public routes.
     pub(crate) limit_layer: RateLimitLayer,
+    /// Bounds what proxies ask.
+    pub(crate) proxy_limits: ProxyLimits,
     /// What clients are told of limits.
     pub(crate) limit_fields: LimitFields,
     /// How long events are told, however long they are kept.
@@ -77,7 +79,13 @@ type Shared = State<Arc<Server>>;
 pub(crate) fn public(server: Arc<Server>) -> ProxyEndpoints<Router> {
     let Browser { cookie, trusted, allowed, .. } = &server.browser;
     let tokens = server.vestibule.tokens.clone();
-    let config = ProxyConfig { cookie: cookie.clone(), trusted: trusted.clone(), allowed: allowed.clone(), tokens };
+    let config = ProxyConfig {
+        cookie: cookie.clone(),
+        trusted: trusted.clone(),
+        allowed: allowed.clone(),
+        tokens,
+        limits: Some(server.proxy_limits.clone()),
+    };
     let sessions = server.vestibule.sessions.clone();
     let router = auth::routes()
         .merge(token::public_routes(&server))

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 pub(super) enum Command {
     /// List the rules in effect
     List,
-    /// Take a unit, if the rule allows it
+    /// Take a unit, if the rule allows it; exit code 1 where it does not
     Check {
         /// The rule
         rule: String,
@@ -67,7 +67,8 @@ impl Command {
             Self::Check { rule, key, cost, peek } => {
                 let body = json!({ "checks": [{ "rule": rule, "key": key, "cost": cost }], "peek": peek });
                 let answer = client.post("/v1/limits/check", &body)?;
-                output.object(&answer, &answer["limits"][0])
+                output.object(&answer, &answer["limits"][0])?;
+                return Ok(if answer["allowed"] == true { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
             Self::Show { rule, key } => {
                 let answer = client.get(&path(&rule, &key))?;

@@ -152,7 +152,7 @@ fn read_rule(reader: &mut Reader, path: &str) -> Option<LimitRule> {
     let counted = reader.value(&key("count"), Counted::All);
     let penalty = read_penalty(reader, &key("penalty"));
     let (name, level, rate) = (name?.into(), level?, rate?);
-    let challenge = false;
+    let challenge = reader.value(&key("challenge"), false);
     let options = RuleOptions { name, level, algorithm, rate, burst, on_store_failure, shadow, counted, penalty, challenge };
     match Rule::new(options) {
         Ok(rule) => Some(LimitRule { rule, apply }),

@@ -28,7 +28,11 @@ use tokio::{
     sync::{Semaphore, watch},
 };
 use vestibule::{
-    http::{cookie::SessionCookie, forward_auth::ProxyEndpoints, rate_limit::RateLimitLayer},
+    http::{
+        cookie::SessionCookie,
+        forward_auth::{AUTH_REQUEST, EXT_AUTHZ, FORWARD_AUTH, ProxyEndpoints, ProxyLimits},
+        rate_limit::RateLimitLayer,
+    },
     key::{BootstrapKey, Keys},
     limit::Limiter,
 };
@@ -112,11 +116,13 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     let streams = api::Streams::new(stop.clone());
     let webhooks = Webhooks::new(config.webhooks.clone());
     let (limit_layer, limit_fields) = (limit_layer(&config, vestibule.limits.clone()), config.limits.fields);
+    let proxy_limits = proxy_limits(&config, vestibule.limits.clone());
     let server = Arc::new(api::Server {
         vestibule,
         keys,
         browser,
         limit_layer,
+        proxy_limits,
         limit_fields,
         event_retention,
         streams,
@@ -215,6 +221,22 @@ fn limit_layer(config: &Config, limiter: Arc<Limiter>) -> RateLimitLayer {
         .refusing(limits.refused.clone());
     let applied = limits.rules.iter().flat_map(|limit| limit.apply.iter().map(|path| (limit.rule.name(), path)));
     applied.fold(layer, |layer, (name, path)| layer.rule_at(name, path))
+}
+
+fn proxy_limits(config: &Config, limiter: Arc<Limiter>) -> ProxyLimits {
+    let applied = config.limits.rules.iter().flat_map(|limit| {
+        let name = limit.rule.name();
+        limit.apply.iter().map(move |path| (name.into(), path.as_str().into()))
+    });
+    ProxyLimits {
+        limiter,
+        applied: applied.filter(|(_, path): &(Box<str>, Box<str>)| is_of_proxies(path)).collect(),
+        fields: config.limits.fields,
+    }
+}
+
+fn is_of_proxies(path: &str) -> bool {
+    [FORWARD_AUTH, AUTH_REQUEST].contains(&path) || path.strip_suffix("/*") == Some(EXT_AUTHZ)
 }
 
 fn browser(config: &Config) -> Result<api::Browser, Refusal> {

@@ -5,14 +5,12 @@ use crate::{
     api::{health::Missing, waiting::Waiting},
     config::{Config, Mode, Passwords, Record, secret},
 };
-use std::sync::Arc;
 use tokio::{
     pin,
     time::{sleep, timeout},
 };
 use vestibule::{
     OpenError, Options, Vestibule,
-    account::throttle::LocalThrottle,
     fault::Fault,
     limit::Addresses,
     password::{Blocklist, BreachedList, PasswordPolicy},
@@ -85,7 +83,7 @@ fn options(config: &Config) -> Result<Options, Refusal> {
     options.password_blocklist = blocklist(&config.passwords)?;
     options.hash_params = config.passwords.hash_params;
     options.password_pool.queue = config.passwords.queue;
-    options.login_throttle = Arc::new(LocalThrottle::new(config.login_throttle));
+    options.login_budgets = config.login_throttle;
     if let Some(workers) = config.passwords.workers {
         options.password_pool.workers = workers;
     }

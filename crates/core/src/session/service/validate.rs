@@ -6,7 +6,7 @@ use crate::{
     fault::Fault,
     id::{SessionId, UserTag},
     session::{
-        BindingMode, EndReason, PackedSession, Profile, Session, TokenDigest,
+        BindingMode, EndReason, PackedSession, Profile, Session, SessionToken, TokenDigest,
         binding::{self, Client, Mismatch},
         command::{ExpireUser, FindOutcome, Touch},
         csrf,
@@ -148,6 +148,12 @@ impl Sessions {
             }
             FindOutcome::Unknown { user_known: false } => Ok(Validation::Refused(Refusal::Missing)),
         }
+    }
+
+    /// Whose token this is, if it is one of ours; whether it is still good is another question. No round trip.
+    #[must_use]
+    pub fn tag_in(&self, token: &str) -> Option<UserTag> {
+        SessionToken::parse(&self.ring, token).map(|token| token.tag())
     }
 
     /// Opens what [`Self::validate`] found, as its token may see it.

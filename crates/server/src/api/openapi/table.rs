@@ -335,6 +335,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
     .takes(&[("checks", "{rule, key, cost?}[]"), ("peek?", "boolean")]),
     Operation::new(
         "post",
+        "/v1/limits/solve",
+        Guard::Key("limits:write"),
+        "Take the solution of a challenge: the key begins anew",
+        (200, "{solved, outcome}"),
+    )
+    .takes(&[("rule", "string"), ("key", "string"), ("puzzle", "string"), ("solution", "string")]),
+    Operation::new(
+        "post",
         "/v1/limits/reset",
         Guard::Key("limits:write"),
         "Forget the keys of a rule that a pattern means",

@@ -3,6 +3,7 @@
 mod apply;
 mod check;
 mod fields;
+mod proxy;
 mod store;
 
 use crate::management::ask;

@@ -1,0 +1,114 @@
+//! Limits in front of the endpoints: those that the configuration applies to them, and those that a proxy asks for (`?limit=RULE`).
+//!
+//! They are asked at the same time as the session, so where both are on one Redis they travel together.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use futures_util::future::join;
+use http::Request;
+use vestibule_core::bounds::USER_AGENT_BYTES;
+use vestibule_core::event::Origin;
+use vestibule_core::limit::{Ask, Checked, Limiter, Requester, bounds::KEY_BYTES};
+use vestibule_core::session::model::cut;
+
+use super::judge::{Identity, read};
+use super::{AUTH_REQUEST, EXT_AUTHZ, Endpoint, FORWARD_AUTH, Shared};
+use crate::credential::{Credential, client};
+use crate::problem::{Problem, ProblemCode};
+use crate::rate_limit::{LimitFields, put, refusal};
+
+/// Which limits bound the requests that proxies ask about.
+#[derive(Debug, Clone)]
+pub struct ProxyLimits {
+    /// Decides.
+    pub limiter: Arc<Limiter>,
+    /// Rules that hold at a path of ours without being asked for: rule and path, which is `/forward-auth`, `/auth-request` or `/ext-authz/*`.
+    pub applied: Vec<(Box<str>, Box<str>)>,
+    /// What clients are told.
+    pub fields: LimitFields,
+}
+
+impl Endpoint {
+    fn is_at(self, path: &str) -> bool {
+        match self {
+            Self::ForwardAuth => path == FORWARD_AUTH,
+            Self::AuthRequest => path == AUTH_REQUEST,
+            Self::ExtAuthz => path.strip_suffix("/*") == Some(EXT_AUTHZ),
+        }
+    }
+}
+
+impl Shared {
+    /// Who sent the original request, or why it may not pass, and what its limits say.
+    pub(super) async fn bounded(
+        &self,
+        endpoint: Endpoint,
+        request: &Request<()>,
+        request_id: &str,
+    ) -> (Result<Identity, Problem>, Option<Checked>) {
+        let asks = match self.asks(endpoint, request) {
+            Ok(asks) => asks,
+            Err(problem) => return (Err(problem), None),
+        };
+        let Some(limits) = self.config.limits.as_ref().filter(|_| !asks.is_empty()) else {
+            return (self.judge(endpoint, request, request_id).await, None);
+        };
+        // Both leave before either is answered.
+        let (verdict, checked) = join(self.judge(endpoint, request, request_id), limits.limiter.check(asks)).await;
+        let Ok(checked) = checked else { return (Err(unknown()), None) };
+        match refusal(checked.outcome) {
+            None => (verdict, Some(checked)),
+            Some(problem) => {
+                self.note(limits, &checked, request, request_id);
+                (Err(problem), Some(checked))
+            }
+        }
+    }
+
+    /// All rules of a request. The usual one has none and costs two looks.
+    fn asks(&self, endpoint: Endpoint, request: &Request<()>) -> Result<Vec<Ask>, Problem> {
+        let applied = self.config.limits.as_ref().map_or(&[][..], |limits| limits.applied.as_slice());
+        if applied.is_empty() && !request.uri().query().is_some_and(|query| query.contains("limit=")) {
+            return Ok(Vec::new());
+        }
+        let (original, demands) = read(endpoint, request)?;
+        let Some(limits) = &self.config.limits else {
+            return if demands.limits().next().is_none() { Ok(Vec::new()) } else { Err(unknown()) };
+        };
+        let credential = Credential::read(&self.config.cookie, request.headers());
+        let requester = Requester {
+            ip: client(&self.config.trusted, request.headers(), request.extensions()).ip,
+            user: credential.and_then(|credential| self.sessions.tag_in(credential.token)),
+            endpoint: original.uri.split('?').next().filter(|path| path.len() <= KEY_BYTES),
+        };
+        let rules = limits.limiter.rules();
+        let here = applied.iter().filter(|(_, path)| endpoint.is_at(path)).map(|(name, _)| &**name);
+        let mut asks = Vec::new();
+        for name in here.chain(demands.limits()) {
+            // A demand that is not understood must not be skipped.
+            let ruled = rules.get(name).ok_or_else(unknown)?;
+            asks.extend(limits.limiter.ask_for(ruled, &requester));
+        }
+        Ok(asks)
+    }
+
+    fn note(&self, limits: &ProxyLimits, checked: &Checked, request: &Request<()>, request_id: &str) {
+        let client = client(&self.config.trusted, request.headers(), request.extensions());
+        let user_agent = client.user_agent.map(|agent| cut(agent, USER_AGENT_BYTES).into());
+        let origin = Origin { ip: client.ip, user_agent, request_id: Some(request_id.into()), ..Origin::default() };
+        limits.limiter.note_denial(checked, &origin);
+    }
+
+    /// Gives back what does not count after all, and tells the client where it stands.
+    pub(super) async fn settle(&self, mut checked: Checked, response: &mut Response) {
+        let Some(limits) = &self.config.limits else { return };
+        let taken = checked.settle(response.status().is_client_error());
+        put(limits.fields, &checked, response.headers_mut());
+        limits.limiter.give_back(taken).await;
+    }
+}
+
+fn unknown() -> Problem {
+    Problem::new(ProblemCode::InvalidQuery).with_detail("limit must name limit rules that exist").with_field("limit")
+}
