@@ -156,6 +156,7 @@ impl Shared {
         let started = Instant::now();
         let request_id = answer::RequestId::of(request.headers());
         let (verdict, checked) = self.bounded(endpoint, request, request_id.as_str()).await;
+        let passed = verdict.is_ok();
         let mut response = match verdict {
             Ok(identity) => {
                 self.allowed.increment(1);
@@ -167,7 +168,7 @@ impl Shared {
             }
         };
         if let Some(checked) = checked {
-            self.settle(checked, &mut response).await;
+            self.settle(checked, passed, &mut response).await;
         }
         let took = started.elapsed();
         self.seconds.record(took);

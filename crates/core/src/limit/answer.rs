@@ -1,6 +1,6 @@
 //! What a check answers.
 
-use super::{Algorithm, Counted, Decision, Demand, OnStoreFailure, Refund, Standing, Verdict, service::Ask};
+use super::{Algorithm, Counted, Decision, Demand, Level, OnStoreFailure, Refund, Rule, Standing, Verdict, service::Ask};
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,11 +92,18 @@ impl Checked {
     /// What is to be given back, now that it is known whether the request failed: what was in flight, and after success what only counts
     /// failures. Where each key stands is told as if that had never been taken.
     pub fn settle(&mut self, failed: bool) -> Taken {
+        self.release(|rule| is_over(rule, failed))
+    }
+
+    /// What is to be given back of a request that was turned away for another reason, before anybody served it: everything but what
+    /// counts addresses, so that whoever is nobody uses up nothing of somebody's, and still cannot try for ever.
+    pub fn turn_away(&mut self, failed: bool) -> Taken {
+        self.release(|rule| rule.options().level != Level::Ip || is_over(rule, failed))
+    }
+
+    fn release(&mut self, goes_back: impl Fn(&Rule) -> bool) -> Taken {
         let mut taken = std::mem::take(&mut self.taken);
-        taken.refunds.retain(|refund| {
-            let options = refund.rule.options();
-            options.algorithm == Algorithm::Concurrent || (options.counted == Counted::Failure && !failed)
-        });
+        taken.refunds.retain(|refund| goes_back(&refund.rule));
         for said in &mut self.said {
             let counts = |refund: &&Refund| refund.rule.name() == said.ask.rule().name() && refund.key == *said.ask.key();
             if let (Some(refund), Some(verdict)) = (taken.refunds.iter().find(counts), &mut said.verdict) {
@@ -108,6 +115,11 @@ impl Checked {
         }
         taken
     }
+}
+
+fn is_over(rule: &Rule, failed: bool) -> bool {
+    let options = rule.options();
+    options.algorithm == Algorithm::Concurrent || (options.counted == Counted::Failure && !failed)
 }
 
 pub(super) fn denial(challenge: bool, retry_after_ms: u64, strikes: u64) -> Outcome {

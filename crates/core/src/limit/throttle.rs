@@ -8,7 +8,7 @@ use crate::{
     Answer,
     account::throttle::{Admission, Attempt, AttemptEnd, Budget, Budgets, LocalThrottle, LoginThrottle},
     id::UserTag,
-    time::Clock,
+    time::{Clock, Timestamp},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -46,6 +46,7 @@ impl LimitThrottle {
     }
 
     async fn take_back(&self, attempt: &Attempt, end: AttemptEnd) {
+        // Taken just now, by a clock that follows the store's: an attempt lasts no longer than its password is hashed.
         let now = self.clock.now();
         let mut refunds = Vec::new();
         for Demand { rule, key, cost } in self.demands(attempt) {
@@ -77,7 +78,7 @@ fn rule(name: &str, budget: Budget) -> Result<Arc<Rule>, RuleError> {
 }
 
 impl LoginThrottle for LimitThrottle {
-    fn admit(&self, attempt: Attempt, now: crate::time::Timestamp) -> Answer<'_, Admission> {
+    fn admit(&self, attempt: Attempt, now: Timestamp) -> Answer<'_, Admission> {
         Box::pin(async move {
             let demands = self.demands(&attempt);
             if demands.is_empty() {

@@ -1,19 +1,23 @@
 //! Limits in front of the endpoints: those that the configuration applies to them, and those that a proxy asks for (`?limit=RULE`).
 //!
-//! They are asked at the same time as the session, so where both are on one Redis they travel together.
+//! They are asked at the same time as the session, so where both are on one Redis they travel together. What is known to be denied is
+//! answered before either leaves.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::response::Response;
-use futures_util::future::join;
+use futures_util::future::{Either, select};
 use http::Request;
 use vestibule_core::bounds::USER_AGENT_BYTES;
 use vestibule_core::event::Origin;
-use vestibule_core::limit::{Ask, Checked, Limiter, Requester, bounds::KEY_BYTES};
+use vestibule_core::id::UserTag;
+use vestibule_core::limit::{Ask, AskError, Checked, Limiter, Requester, bounds::KEY_BYTES};
 use vestibule_core::session::model::cut;
 
 use super::judge::{Identity, read};
 use super::{AUTH_REQUEST, EXT_AUTHZ, Endpoint, FORWARD_AUTH, Shared};
+use crate::bearer_layer;
 use crate::credential::{Credential, client};
 use crate::problem::{Problem, ProblemCode};
 use crate::rate_limit::{LimitFields, put, refusal};
@@ -54,16 +58,18 @@ impl Shared {
         let Some(limits) = self.config.limits.as_ref().filter(|_| !asks.is_empty()) else {
             return (self.judge(endpoint, request, request_id).await, None);
         };
-        // Both leave before either is answered.
-        let (verdict, checked) = join(self.judge(endpoint, request, request_id), limits.limiter.check(asks)).await;
+        let (check, judge) = (pin!(limits.limiter.check(asks)), pin!(self.judge(endpoint, request, request_id)));
+        // The check is looked at first: where it is answered without a question, the session is not asked for either. Else both leave
+        // before either is answered.
+        let (verdict, checked) = match select(check, judge).await {
+            Either::Left((checked, _)) if is_refused(&checked) => (Err(ProblemCode::RateLimited.into()), checked),
+            Either::Left((checked, judge)) => (judge.await, checked),
+            Either::Right((verdict, check)) => (verdict, check.await),
+        };
         let Ok(checked) = checked else { return (Err(unknown()), None) };
-        match refusal(checked.outcome) {
-            None => (verdict, Some(checked)),
-            Some(problem) => {
-                self.note(limits, &checked, request, request_id);
-                (Err(problem), Some(checked))
-            }
-        }
+        let Some(problem) = refusal(checked.outcome) else { return (verdict, Some(checked)) };
+        self.note(limits, &checked, request, request_id);
+        (Err(problem), Some(checked))
     }
 
     /// All rules of a request. The usual one has none and costs two looks.
@@ -79,7 +85,7 @@ impl Shared {
         let credential = Credential::read(&self.config.cookie, request.headers());
         let requester = Requester {
             ip: client(&self.config.trusted, request.headers(), request.extensions()).ip,
-            user: credential.and_then(|credential| self.sessions.tag_in(credential.token)),
+            user: credential.and_then(|credential| self.user_in(credential)),
             endpoint: original.uri.split('?').next().filter(|path| path.len() <= KEY_BYTES),
         };
         let rules = limits.limiter.rules();
@@ -93,6 +99,14 @@ impl Shared {
         Ok(asks)
     }
 
+    /// Whose credential it is, as it says itself: no round trip. A token of a system that ours replaces does not say.
+    fn user_in(&self, credential: Credential<'_>) -> Option<UserTag> {
+        match self.config.tokens.as_ref().filter(|_| credential.is_access_token()) {
+            Some(tokens) => bearer_layer::judge(tokens, credential.token, None).ok().map(|claims| claims.id.tag()),
+            None => self.sessions.tag_in(credential.token),
+        }
+    }
+
     fn note(&self, limits: &ProxyLimits, checked: &Checked, request: &Request<()>, request_id: &str) {
         let client = client(&self.config.trusted, request.headers(), request.extensions());
         let user_agent = client.user_agent.map(|agent| cut(agent, USER_AGENT_BYTES).into());
@@ -101,12 +115,17 @@ impl Shared {
     }
 
     /// Gives back what does not count after all, and tells the client where it stands.
-    pub(super) async fn settle(&self, mut checked: Checked, response: &mut Response) {
+    pub(super) async fn settle(&self, mut checked: Checked, passed: bool, response: &mut Response) {
         let Some(limits) = &self.config.limits else { return };
-        let taken = checked.settle(response.status().is_client_error());
+        let failed = response.status().is_client_error();
+        let taken = if passed { checked.settle(failed) } else { checked.turn_away(failed) };
         put(limits.fields, &checked, response.headers_mut());
         limits.limiter.give_back(taken).await;
     }
+}
+
+fn is_refused(checked: &Result<Checked, AskError>) -> bool {
+    checked.as_ref().is_ok_and(|checked| !checked.outcome.allowed())
 }
 
 fn unknown() -> Problem {
