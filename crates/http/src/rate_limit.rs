@@ -7,12 +7,14 @@
 //! A rule that counts failures takes its unit before the handler runs and gives it back where the answer is not 4xx, so that many tries at
 //! once get no further than one after the other. What is in flight is given back with the answer.
 //!
-//! A rule with a challenge answers 429 with `X-Vestibule-Challenge: PUZZLE;d=BITS`. The client that finds a text for which SHA-256 of `PUZZLE:TEXT`
-//! begins with so many zero bits repeats its request with `X-Vestibule-Solution: PUZZLE:TEXT`, and need not wait.
+//! A rule with a challenge answers 429 with `X-Vestibule-Challenge: PUZZLE;d=BITS`. The client that finds a text for which SHA-256 of
+//! `PUZZLE:TEXT` begins with so many zero bits repeats its request with `X-Vestibule-Solution: PUZZLE:TEXT`, and need not wait. Where the
+//! limiter has a verifier, the challenge is `response`, and the solution is what the verifier's widget gave.
 //!
 //! Where the address of a client is not known, rules that count addresses do not apply: there is no bucket of the unknown. Serve the
 //! application with `into_make_service_with_connect_info::<SocketAddr>()`.
 
+pub(crate) mod challenge;
 mod fields;
 
 pub use fields::{LimitFields, put};
@@ -178,25 +180,12 @@ impl Shared {
         self.rules.iter().filter(guards).filter_map(ask).collect()
     }
 
-    /// Takes a solution that the request brings. Whether it was right shows in what follows.
-    async fn solve(&self, asks: &[Ask], brought: &str) {
-        let Some((puzzle, solution)) = brought.split_once(':') else { return };
-        for ask in asks.iter().filter(|ask| ask.rule().options().challenge) {
-            if let Err(fault) = self.limiter.solve(ask, puzzle, solution).await {
-                tracing::warn!(class = fault.class(), "a solved challenge could not be taken");
-            }
-        }
-    }
-
     async fn bound<S>(&self, asks: Vec<Ask>, request: Request, mut inner: S) -> Response
     where
         S: Service<Request, Response = Response, Error = Infallible>,
     {
         let origin = origin(&self.trusted, &request);
-        if let Some(brought) = text(single(request.headers(), &fields::SOLUTION)).map(str::to_owned) {
-            self.solve(&asks, &brought).await;
-        }
-        let mut checked = match self.limiter.check(asks).await {
+        let mut checked = match challenge::check(&self.limiter, asks, request.headers(), origin.ip).await {
             Ok(checked) => checked,
             // More rules at one path than are decided at once: the configuration says so at its start.
             Err(_) => return Problem::new(ProblemCode::Internal).into_response(),
@@ -205,9 +194,7 @@ impl Shared {
             self.limiter.note_denial(&checked, &origin);
             let mut response = problem.into_response();
             put(self.fields, &checked, response.headers_mut());
-            if let Some((ask, strikes)) = checked.challenged() {
-                fields::put_challenge(&self.limiter.puzzle(ask, strikes), response.headers_mut());
-            }
+            challenge::put_challenge(&self.limiter, &checked, response.headers_mut());
             return response;
         }
         let mut response = match inner.call(request).await {

@@ -9,9 +9,9 @@ use std::{
 use vestibule_core::{
     Answer,
     limit::{
-        Decision, Demand, LimitKey, LimitStore, Matched, Refund, ResetPattern, Usage,
+        Decision, Demand, LimitKey, LimitStore, Matched, Refund, ResetPattern, Rule, Usage,
         bounds::{AFTERLIFE_MS, MEMORY_KEYS},
-        decide, give_back, look,
+        decide, give_back, look, pardon,
     },
     time::Timestamp,
 };
@@ -124,7 +124,7 @@ fn name(rule: &str, key: &LimitKey) -> Name {
     (rule.into(), key.clone())
 }
 
-fn kept(usage: Usage, rule: &vestibule_core::limit::Rule, now: Timestamp) -> Kept {
+fn kept(usage: Usage, rule: &Rule, now: Timestamp) -> Kept {
     let until = now.plus_ms(usage.life_ms(rule.numbers(), now) + AFTERLIFE_MS);
     Kept { usage, until }
 }
@@ -156,6 +156,17 @@ impl MemoryLimits {
         let held = shard.get(&name, now);
         if let Some(usage) = give_back(held, refund.rule.numbers(), refund.cost, refund.taken_at, now) {
             shard.put(name, kept(usage, &refund.rule, now), self.keys, now);
+        }
+    }
+
+    fn pardon_one(&self, rule: &Rule, key: &LimitKey, now: Timestamp) {
+        let name = name(rule.name(), key);
+        let mut shard = self.shards[self.place(&name)].lock();
+        match pardon(shard.get(&name, now), rule.numbers(), now) {
+            Some(usage) => shard.put(name, kept(usage, rule, now), self.keys, now),
+            None => {
+                shard.usages.remove(&name);
+            }
         }
     }
 
@@ -194,6 +205,13 @@ impl LimitStore for MemoryLimits {
         Box::pin(async move {
             let name = name(rule, key);
             Ok(self.shards[self.place(&name)].lock().usages.remove(&name).is_some())
+        })
+    }
+
+    fn pardon<'a>(&'a self, rule: &'a Rule, key: &'a LimitKey, now: Timestamp) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.pardon_one(rule, key, now);
+            Ok(())
         })
     }
 

@@ -346,6 +346,13 @@ impl LimitStore for RedisLimits {
         })
     }
 
+    fn pardon<'a>(&'a self, rule: &'a Rule, key: &'a LimitKey, now: Timestamp) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let (keys, arguments) = ([Key::limit(rule.name(), key)], [self.given(now), packed(rule)]);
+            self.link.at(key.home(), self.link.run(&self.scripts.pardon, &keys, &arguments)).await.map(drop)
+        })
+    }
+
     fn reset_matching<'a>(&'a self, pattern: &'a ResetPattern) -> Answer<'a, Matched> {
         Box::pin(self.reset_all(pattern))
     }

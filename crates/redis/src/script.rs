@@ -84,6 +84,7 @@ pub(crate) struct LimitScripts {
     pub(crate) check: Script,
     pub(crate) peek: Script,
     pub(crate) refund: Script,
+    pub(crate) pardon: Script,
 }
 
 impl Default for LimitScripts {
@@ -99,12 +100,13 @@ impl Default for LimitScripts {
             check: script("", include_str!("lua/limit_check.lua")),
             peek: script(" flags=no-writes", include_str!("lua/limit_peek.lua")),
             refund: script(" flags=allow-oom", include_str!("lua/limit_refund.lua")),
+            pardon: script(" flags=allow-oom", include_str!("lua/limit_pardon.lua")),
         }
     }
 }
 
 impl LimitScripts {
-    pub(crate) fn all(&self) -> [&Script; 3] {
-        [&self.check, &self.peek, &self.refund]
+    pub(crate) fn all(&self) -> [&Script; 4] {
+        [&self.check, &self.peek, &self.refund, &self.pardon]
     }
 }

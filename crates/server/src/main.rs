@@ -4,6 +4,7 @@ mod api;
 mod cli;
 mod config;
 mod serve;
+mod siteverify;
 mod webhook;
 
 use std::process::ExitCode;

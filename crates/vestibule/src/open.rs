@@ -20,7 +20,7 @@ use vestibule_core::{
     fault::Fault,
     inspect::{Finding, Inspect, Watch, Watches},
     key::KeyStore,
-    limit::{Addresses, LimitStore, LimitThrottle, Limiter, LimiterParts, RuleError, Rules, bounds::FALLBACK_KEYS},
+    limit::{Addresses, ChallengeVerifier, LimitStore, LimitThrottle, Limiter, LimiterParts, RuleError, Rules, bounds::FALLBACK_KEYS},
     password::{Blocklist, HashParams, HashPool, Hasher, PasswordPolicy, PoolConfig},
     secret::KeyRing,
     session::{Policies, SessionStore, Sessions, service::Parts},
@@ -81,6 +81,8 @@ pub struct Options {
     pub limits_redis: Option<vestibule_redis::RedisAddress>,
     /// How many passwords are hashed at once, and how many wait. Default: one for each core, 64 waiting.
     pub password_pool: PoolConfig,
+    /// Judges responses to the challenges of limit rules. Default none: challenges are puzzles.
+    pub challenge_verifier: Option<Arc<dyn ChallengeVerifier>>,
     /// Bounds how often somebody may be wrong about a password. Default none: counted with the limits, by all processes together.
     pub login_throttle: Option<Arc<dyn LoginThrottle>>,
     /// How often a password may be wrong where [`Self::login_throttle`] is not given.
@@ -117,6 +119,7 @@ impl Options {
             #[cfg(feature = "redis")]
             limits_redis: None,
             password_pool: PoolConfig::default(),
+            challenge_verifier: None,
             login_throttle: None,
             login_budgets: Budgets::default(),
             hash_params: HashParams::default(),
@@ -310,6 +313,7 @@ impl Vestibule {
             bus: stores.bus.clone(),
             deployment: deployment.clone(),
             ring: ring.clone(),
+            verifier: options.challenge_verifier,
             rules: options.limits,
             addresses: options.limit_addresses,
             observer: observer.clone(),

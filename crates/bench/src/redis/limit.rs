@@ -119,6 +119,7 @@ async fn denied(url: &str) -> Result<Duration, Error> {
         bus: Arc::new(LocalBus::new(Repeats::Told)),
         deployment: Deployment::new(&[1; 32]),
         ring: Arc::new(KeyRing::ephemeral()),
+        verifier: None,
         rules: [rule(9, 1)?].into_iter().collect(),
         addresses: Addresses::default(),
         observer: Observer::new().0,

@@ -81,12 +81,12 @@ pub struct Taken {
 }
 
 impl Checked {
-    /// What whoever is challenged may work at: the first rule that denies and would take work instead.
+    /// Where a solved challenge would do instead of waiting: the first rule and key that deny and take one.
     #[must_use]
-    pub fn challenged(&self) -> Option<(&Ask, u64)> {
-        let Outcome::Challenge { strikes, .. } = self.outcome else { return None };
+    pub fn challenged(&self) -> Option<&Ask> {
+        let Outcome::Challenge { .. } = self.outcome else { return None };
         let denies = |said: &&Said| !said.allowed && said.ask.rule().options().challenge;
-        self.said.iter().find(denies).map(|said| (&said.ask, strikes))
+        self.said.iter().find(denies).map(|said| &said.ask)
     }
 
     /// What is to be given back, now that it is known whether the request failed: what was in flight, and after success what only counts

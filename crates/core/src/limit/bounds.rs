@@ -37,8 +37,12 @@ pub const TOP_KEYS: usize = 256;
 /// How long a puzzle may be worked at.
 pub const PUZZLE_LIFE: Duration = Duration::from_secs(300);
 /// Zero bits of the easiest and of the hardest puzzle: about 60 thousand and 17 million digests.
-pub const PUZZLE_BITS: (u64, u64) = (16, 24);
+pub const PUZZLE_BITS: (u8, u8) = (16, 24);
 /// Zero bits by which each strike makes a puzzle harder.
-pub const PUZZLE_BITS_A_STRIKE: u64 = 2;
+pub const PUZZLE_BITS_A_STRIKE: u8 = 2;
 /// Longest puzzle and longest solution, in bytes.
 pub const PUZZLE_BYTES: usize = 256;
+/// How long it is remembered that a solution was used: longer than any puzzle lives, and than known verifiers take a response (five minutes).
+pub const SOLUTION_LIFE: Duration = Duration::from_secs(600);
+/// Longest response for a verifier, in bytes; those of known services have up to 2,048.
+pub const RESPONSE_BYTES: usize = 4_096;

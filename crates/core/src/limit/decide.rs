@@ -287,6 +287,14 @@ pub fn give_back(kept: Option<Usage>, rule: &StoredRule, cost: u64, taken_at: Ti
     Some(usage)
 }
 
+/// What is kept of a key that begins anew: its strikes. `None` where it has none.
+#[must_use]
+pub fn pardon(kept: Option<Usage>, rule: &StoredRule, now: Timestamp) -> Option<Usage> {
+    let strikes = Usage::at(kept, rule, now).strikes;
+    let (tally, strikes) = (Tally::new(rule, now), Strikes { until: Timestamp::ZERO, ..strikes });
+    (strikes.count > 0).then_some(Usage { weight: rule.weight, tally, strikes })
+}
+
 impl Algorithm {
     /// The number of scripts and of stored counts.
     #[must_use]

@@ -15,6 +15,7 @@
 mod address;
 mod answer;
 pub mod bounds;
+mod challenge;
 mod decide;
 mod denied;
 mod fallback;
@@ -30,12 +31,13 @@ mod throttle;
 
 pub use address::{AddressPrefixes, Addresses};
 pub use answer::{Checked, Outcome, Said, Taken};
-pub use decide::{Decision, Demand, Standing, Usage, Verdict, decide, give_back, look};
+pub use challenge::{Challenge, ChallengeVerifier, Solution, SolveError, Solved, VerifierAnswer, VerifierFault};
+pub use decide::{Decision, Demand, Standing, Usage, Verdict, decide, give_back, look, pardon};
 pub use denied::TopKey;
 pub use key::{KeyError, LimitKey};
 pub use penalty::{Penalty, Strikes};
 pub use port::{LimitStore, Matched, Refund, ResetPattern};
-pub use puzzle::{Puzzle, Solved, solution_of};
+pub use puzzle::{Puzzle, solution_of};
 pub use rule::{Algorithm, Counted, Level, OnStoreFailure, Rate, Rule, RuleError, RuleOptions, StoredRule};
 pub use rules::{Ruled, Rules};
 pub use service::{Ask, AskError, Limiter, LimiterParts, Requester};

@@ -96,6 +96,9 @@ pub trait LimitStore: std::fmt::Debug + Send + Sync {
     /// Forgets a key: count, strikes and block. Whether there was anything.
     fn reset<'a>(&'a self, rule: &'a str, key: &'a LimitKey) -> Answer<'a, bool>;
 
+    /// Lets a key begin anew: count and block are forgotten, strikes stay. A repeat changes nothing.
+    fn pardon<'a>(&'a self, rule: &'a Rule, key: &'a LimitKey, now: Timestamp) -> Answer<'a, ()>;
+
     /// Forgets all keys that a pattern means, by a walk in bounded steps off the request path.
     fn reset_matching<'a>(&'a self, pattern: &'a ResetPattern) -> Answer<'a, Matched>;
 }

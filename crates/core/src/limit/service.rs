@@ -4,8 +4,8 @@ use super::{
     Addresses, Decision, Demand, KeyError, Level, LimitKey, LimitStore, Matched, ResetPattern, Rule, Standing, TopKey, Verdict,
     answer::{Checked, Said, Taken, denial, outcome_of, said, taken},
     bounds,
+    challenge::{ChallengeVerifier, Challenges},
     denied::DeniedKeys,
-    puzzle::Puzzles,
     rules::{Figures, Ruled, Rules},
 };
 use crate::{
@@ -41,6 +41,8 @@ pub struct LimiterParts {
     pub deployment: Deployment,
     /// Seals puzzles.
     pub ring: Arc<KeyRing>,
+    /// Judges responses to challenges, in place of puzzles.
+    pub verifier: Option<Arc<dyn ChallengeVerifier>>,
     /// The rules.
     pub rules: Rules,
     /// Which addresses count as one.
@@ -117,7 +119,7 @@ pub struct Limiter {
     addresses: Addresses,
     observer: Observer,
     pub(super) clock: Clock,
-    pub(super) puzzles: Puzzles,
+    pub(super) challenges: Challenges,
     denied: DeniedKeys,
     store_failed: AtomicBool,
 }
@@ -132,7 +134,7 @@ impl Limiter {
     /// A limiter that listens to the bus for as long as it lives. Needs a tokio runtime.
     #[must_use]
     pub fn start(parts: LimiterParts) -> Arc<Self> {
-        let LimiterParts { store, fallback, bus, deployment, ring, rules, addresses, observer, clock } = parts;
+        let LimiterParts { store, fallback, bus, deployment, ring, verifier, rules, addresses, observer, clock } = parts;
         let news = bus.subscribe();
         let limiter = Arc::new(Self {
             store,
@@ -143,7 +145,7 @@ impl Limiter {
             addresses,
             observer,
             clock,
-            puzzles: Puzzles::new(ring),
+            challenges: Challenges::new(ring, verifier),
             denied: DeniedKeys::default(),
             store_failed: AtomicBool::new(false),
         });
@@ -304,7 +306,7 @@ impl Limiter {
         self.denied.top(limit)
     }
 
-    fn tell(&self, rule: &str, key: Option<&str>) {
+    pub(super) fn tell(&self, rule: &str, key: Option<&str>) {
         self.denied.forget(rule, key);
         self.bus.publish(Signal::LimitReset(LimitReset { rule: rule.into(), key: key.map(Into::into) }));
     }

@@ -20,7 +20,7 @@ use super::{AUTH_REQUEST, EXT_AUTHZ, Endpoint, FORWARD_AUTH, Shared};
 use crate::bearer_layer;
 use crate::credential::{Credential, client};
 use crate::problem::{Problem, ProblemCode};
-use crate::rate_limit::{LimitFields, put, refusal};
+use crate::rate_limit::{LimitFields, challenge, put, refusal};
 
 /// Which limits bound the requests that proxies ask about.
 #[derive(Debug, Clone)]
@@ -58,7 +58,9 @@ impl Shared {
         let Some(limits) = self.config.limits.as_ref().filter(|_| !asks.is_empty()) else {
             return (self.judge(endpoint, request, request_id).await, None);
         };
-        let (check, judge) = (pin!(limits.limiter.check(asks)), pin!(self.judge(endpoint, request, request_id)));
+        let ip = client(&self.config.trusted, request.headers(), request.extensions()).ip;
+        let check = pin!(challenge::check(&limits.limiter, asks, request.headers(), ip));
+        let judge = pin!(self.judge(endpoint, request, request_id));
         // The check is looked at first: where it is answered without a question, the session is not asked for either. Else both leave
         // before either is answered.
         let (verdict, checked) = match select(check, judge).await {
@@ -120,6 +122,7 @@ impl Shared {
         let failed = response.status().is_client_error();
         let taken = if passed { checked.settle(failed) } else { checked.turn_away(failed) };
         put(limits.fields, &checked, response.headers_mut());
+        challenge::put_challenge(&limits.limiter, &checked, response.headers_mut());
         limits.limiter.give_back(taken).await;
     }
 }

@@ -113,6 +113,7 @@ problem_codes! {
     // Limits and cache.
     RateLimited TOO_MANY_REQUESTS "rate_limited" "Too many requests" "Too many requests; see the Retry-After header.";
     AddressRefused FORBIDDEN "address_refused" "Address refused" "Requests from this network are not accepted here.";
+    VerifierUnavailable SERVICE_UNAVAILABLE "verifier_unavailable" "Verifier unavailable" "Who judges responses to challenges cannot answer now; the response may be sent again.";
     ReducedCapacity SERVICE_UNAVAILABLE "temporary_reduced_capacity" "Temporarily reduced capacity" "What bounds such requests cannot be reached now, so none is let through.";
     RuleUnknown UNPROCESSABLE_ENTITY "rule_unknown" "Unknown rule" "There is no such limit rule.";
     CacheMiss NOT_FOUND "cache_miss" "Cache miss" "There is no such entry in the cache.";

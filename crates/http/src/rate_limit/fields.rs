@@ -1,12 +1,9 @@
 //! What a client is told of its limits: the fields of draft-ietf-httpapi-ratelimit-headers-10 and those that came before them.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use vestibule_core::limit::{Checked, Outcome, Puzzle, Said, Verdict};
+use vestibule_core::limit::{Checked, Outcome, Said, Verdict};
 use vestibule_core::time::millis;
 
-/// What a client brings that has solved a puzzle.
-pub(super) static SOLUTION: HeaderName = HeaderName::from_static("x-vestibule-solution");
-static CHALLENGE: HeaderName = HeaderName::from_static("x-vestibule-challenge");
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -42,13 +39,6 @@ pub fn put(fields: LimitFields, checked: &Checked, headers: &mut HeaderMap) {
     }
     if let Outcome::Denied { retry_after_ms } | Outcome::Challenge { retry_after_ms, .. } = checked.outcome {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds(retry_after_ms).max(1)));
-    }
-}
-
-/// Puts a puzzle into an answer.
-pub(super) fn put_challenge(puzzle: &Puzzle, headers: &mut HeaderMap) {
-    if let Ok(value) = HeaderValue::try_from(format!("{};d={}", puzzle.puzzle, puzzle.difficulty)) {
-        headers.insert(&CHALLENGE, value);
     }
 }
 

@@ -14,8 +14,8 @@ use axum::{
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use std::sync::Arc;
+use serde_json::{Value, json};
+use std::{net::IpAddr, sync::Arc};
 use vestibule::{
     http::{
         json::StrictJson,
@@ -23,7 +23,7 @@ use vestibule::{
         rate_limit,
     },
     limit::{
-        Ask, AskError, Checked, OnStoreFailure, ResetPattern, Ruled, Said, Solved, Verdict,
+        Ask, AskError, Challenge, Checked, OnStoreFailure, Puzzle, ResetPattern, Ruled, Said, Solution, SolveError, Solved, Verdict,
         bounds::{DEMANDS, KEY_BYTES, TOP_KEYS},
     },
 };
@@ -142,14 +142,21 @@ async fn check(
     let items: Vec<Item<'_>> = checked.said.iter().zip(keys).map(|(said, key)| Item::new(said, key)).collect();
     let outcome = checked.outcome;
     let mut answer = json!({"outcome": outcome.as_str(), "allowed": outcome.allowed(), "limits": items});
-    if let Some((ask, strikes)) = checked.challenged() {
-        let puzzle = limits.puzzle(ask, strikes);
-        let place = checked.said.iter().position(|said| said.ask.rule() == ask.rule() && said.ask.key() == ask.key());
-        let key = place.and_then(|place| body.checks.get(place)).map(|one| &one.key);
-        answer["challenge"] = json!({"rule": ask.rule().name(), "key": key, "algorithm": "sha-256", "puzzle": puzzle.puzzle,
-            "difficulty": puzzle.difficulty, "expires_at": puzzle.expires_at});
+    if let Some((ask, challenge)) = limits.challenge(&checked) {
+        let is_asked = |said: &Said| said.ask.rule() == ask.rule() && said.ask.key() == ask.key();
+        let place = checked.said.iter().position(is_asked).unwrap_or_default();
+        answer["challenge"] = challenge_body(&body.checks[place], challenge);
     }
     Ok(with_fields(&server, &checked, ok(answer).into()))
+}
+
+fn challenge_body(asked: &CheckOne, challenge: Challenge) -> Value {
+    let CheckOne { rule, key, .. } = asked;
+    match challenge {
+        Challenge::Puzzle(Puzzle { puzzle, difficulty, expires_at }) => json!({"rule": rule, "key": key, "type": "puzzle",
+            "algorithm": "sha-256", "puzzle": puzzle, "difficulty": difficulty, "expires_at": expires_at}),
+        Challenge::Response => json!({"rule": rule, "key": key, "type": "response"}),
+    }
 }
 
 fn with_fields(server: &Server, checked: &Checked, mut response: Response) -> Response {
@@ -187,8 +194,21 @@ async fn reset(
 struct SolveBody {
     rule: String,
     key: String,
-    puzzle: String,
-    solution: String,
+    puzzle: Option<String>,
+    solution: Option<String>,
+    response: Option<String>,
+    ip: Option<IpAddr>,
+}
+
+impl SolveBody {
+    fn solution(&self) -> Result<Solution<'_>, Problem> {
+        match (&self.puzzle, &self.solution, &self.response) {
+            (Some(puzzle), Some(text), None) => Ok(Solution::Work { puzzle, text }),
+            (None, None, Some(text)) => Ok(Solution::Response { text, client: self.ip }),
+            (Some(_), None, None) => Err(Problem::invalid_field("solution", "expected the text that solves the puzzle")),
+            _ => Err(Problem::invalid_field("puzzle", "expected puzzle and solution, or response")),
+        }
+    }
 }
 
 async fn solve(
@@ -198,7 +218,10 @@ async fn solve(
 ) -> Result<Response, Problem> {
     let limits = &server.vestibule.limits;
     let ask = limits.ask(&body.rule, &body.key, 1).map_err(|error| refused(error, None))?;
-    let solved = limits.solve(&ask, &body.puzzle, &body.solution).await.map_err(unavailable)?;
+    let solved = limits.solve(&ask, body.solution()?).await.map_err(|error| match error {
+        SolveError::Store(fault) => unavailable(fault),
+        SolveError::Verifier(_) => Problem::new(ProblemCode::VerifierUnavailable),
+    })?;
     Ok(ok(json!({"solved": solved == Solved::Cleared, "outcome": solved.as_str()})).into())
 }
 

@@ -6,7 +6,7 @@ use super::{
     output::Output,
 };
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::process::ExitCode;
 
 #[derive(Subcommand)]
@@ -32,6 +32,24 @@ pub(super) enum Command {
         rule: String,
         /// The key
         key: String,
+    },
+    /// Bring the solution of a challenge: the key begins anew but for its strikes; exit code 1 where it is not taken
+    Solve {
+        /// The rule
+        rule: String,
+        /// The key
+        key: String,
+        /// The puzzle, as `limits check` tells it
+        #[arg(requires = "solution", required_unless_present = "response")]
+        puzzle: Option<String>,
+        /// A text for which SHA-256 of PUZZLE:TEXT begins with as many zero bits as the difficulty says
+        solution: Option<String>,
+        /// What the verifier's widget gave, in place of puzzle and solution
+        #[arg(long, conflicts_with = "puzzle")]
+        response: Option<String>,
+        /// The client's address, for the verifier
+        #[arg(long, requires = "response")]
+        ip: Option<String>,
     },
     /// Forget what a key has used, its strikes and its block; every node hears of it within a second
     Reset {
@@ -67,12 +85,18 @@ impl Command {
             Self::Check { rule, key, cost, peek } => {
                 let body = json!({ "checks": [{ "rule": rule, "key": key, "cost": cost }], "peek": peek });
                 let answer = client.post("/v1/limits/check", &body)?;
-                output.object(&answer, &answer["limits"][0])?;
+                output.object(&answer, &shown(&answer))?;
                 return Ok(if answer["allowed"] == true { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
             Self::Show { rule, key } => {
                 let answer = client.get(&path(&rule, &key))?;
                 output.object(&answer, &answer)
+            }
+            Self::Solve { rule, key, puzzle, solution, response, ip } => {
+                let body = json!({ "rule": rule, "key": key, "puzzle": puzzle, "solution": solution, "response": response, "ip": ip });
+                let answer = client.post("/v1/limits/solve", &body)?;
+                output.object(&answer, &answer)?;
+                return Ok(if answer["solved"] == true { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
             Self::Reset { pattern: Some(pattern), dry_run, .. } => reset_matching(client, output, &pattern, dry_run),
             Self::Reset { rule, key, .. } => {
@@ -87,6 +111,17 @@ impl Command {
         }?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The one thing that was asked, and what would do instead of waiting.
+fn shown(answer: &Value) -> Value {
+    let mut shown = answer["limits"][0].clone();
+    for name in ["puzzle", "difficulty", "expires_at"] {
+        if let Some(value) = answer["challenge"].get(name) {
+            shown[name] = value.clone();
+        }
+    }
+    shown
 }
 
 fn path(rule: &str, key: &str) -> String {

@@ -4,6 +4,7 @@ use super::{
     bounds,
     layers::is_bare,
     reader::Reader,
+    siteverify::{self, SiteVerify},
     value::{Value, words},
 };
 use std::{collections::BTreeSet, time::Duration};
@@ -36,6 +37,8 @@ pub(crate) struct Limits {
     pub(crate) exempt: TrustedProxies,
     /// Networks that get nothing of what a rule is applied to. Default none.
     pub(crate) refused: TrustedProxies,
+    /// Who judges responses to challenges. Default nobody: challenges are puzzles.
+    pub(crate) siteverify: Option<SiteVerify>,
 }
 
 /// One rule, and where it is applied.
@@ -73,6 +76,7 @@ pub(super) fn read(reader: &mut Reader) -> Limits {
         prefixes: AddressPrefixes { ipv4: prefix(ipv4), ipv6: prefix(ipv6) },
         exempt: read_networks(reader, "limits.exempt"),
         refused: read_networks(reader, "limits.refused"),
+        siteverify: siteverify::read(reader),
     }
 }
 

@@ -130,7 +130,7 @@ fn read_one(reader: &mut Reader, path: &str, strictness: Strictness) -> Option<W
     Some(Webhook { name: name?, url: url?, key, types, retry_pause, allow_private, authorities })
 }
 
-fn read_authorities(reader: &mut Reader, path: &str) -> Option<Authorities> {
+pub(super) fn read_authorities(reader: &mut Reader, path: &str) -> Option<Authorities> {
     let file: PathBuf = reader.optional(path)?;
     match Authorities::read(&file) {
         Ok(authorities) => Some(authorities),

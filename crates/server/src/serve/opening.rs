@@ -4,7 +4,9 @@ use super::{Refusal, bounds, greeting::Greeting, in_folder, redis};
 use crate::{
     api::{health::Missing, waiting::Waiting},
     config::{Config, Mode, Passwords, Record, secret},
+    siteverify::SiteVerifier,
 };
+use std::sync::Arc;
 use tokio::{
     pin,
     time::{sleep, timeout},
@@ -92,6 +94,7 @@ fn options(config: &Config) -> Result<Options, Refusal> {
     }
     options.limits = config.limits.rules.iter().map(|limit| limit.rule.clone()).collect();
     options.limit_addresses = Addresses(config.limits.prefixes);
+    options.challenge_verifier = config.limits.siteverify.clone().map(|settings| Arc::new(SiteVerifier::new(settings)) as _);
     redis::set(&mut options, &config.store)?;
     options.data_dir = (config.record == Record::Sqlite).then(|| config.data_dir.clone());
     Ok(options)

@@ -29,12 +29,12 @@ pub(crate) enum WrongAuthorities {
 
 impl Authorities {
     /// Those of the machine.
-    pub(super) fn of_machine() -> Self {
+    pub(crate) fn of_machine() -> Self {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() {
             tracing::warn!(
-                "no certificate authorities are found: webhooks over https fail; install ca-certificates, or name a tls_ca_file"
+                "no certificate authorities are found: nobody is reached over https; install ca-certificates, or name a tls_ca_file"
             );
         }
         Self(Arc::new(roots))

@@ -12,13 +12,13 @@ mod progress;
 mod sign;
 
 pub(crate) use authority::Authorities;
+pub(crate) use post::Poster;
 pub(crate) use progress::{Dead, Progress};
 pub(crate) use sign::SigningKey;
 
 use crate::{config::Webhook, serve::Stop};
 use deliverer::Deliverer;
 use futures_util::future::join_all;
-use post::Poster;
 use std::{sync::Arc, time::Duration};
 use vestibule::{Vestibule, fault::Fault};
 

@@ -4,7 +4,7 @@
 
 use super::{ANSWER, Authorities, CONNECT, guard};
 use crate::config::{Webhook, WebhookUrl};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use std::{net::SocketAddr, sync::Arc};
@@ -20,7 +20,7 @@ use tokio_rustls::{
 
 /// Why a delivery failed: what an operator reads.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum PostError {
+pub(crate) enum PostError {
     #[error("the name of the host leads to no address")]
     Unresolved,
     #[error("the host is in a private network; allow_private = true would let it be reached")]
@@ -46,13 +46,13 @@ pub(super) struct Message<'a> {
 }
 
 /// Posts.
-pub(super) struct Poster {
+pub(crate) struct Poster {
     tls: TlsConnector,
 }
 
 impl Poster {
     /// Speaks over TLS only to those for whom one of these authorities vouches.
-    pub(super) fn new(authorities: &Authorities) -> Self {
+    pub(crate) fn new(authorities: &Authorities) -> Self {
         let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("the provider has the default versions of TLS")
@@ -66,20 +66,33 @@ impl Poster {
     /// # Errors
     /// Why it failed. The receiver may have got it all the same.
     pub(super) async fn post(&self, hook: &Webhook, message: &Message<'_>) -> Result<(), PostError> {
-        let exchange = async {
-            let stream = timeout(CONNECT, connect(&hook.url, hook.allow_private)).await.map_err(|_| PostError::Late)??;
-            let request = request(hook, message)?;
-            if !hook.url.is_secure() {
-                return exchange(stream, request).await;
-            }
-            let name = ServerName::try_from(hook.url.host().to_owned()).map_err(|error| PostError::Tls(error.to_string()))?;
-            let secured = timeout(CONNECT, self.tls.connect(name, stream)).await.map_err(|_| PostError::Late)?;
-            exchange(secured.map_err(|error| PostError::Tls(error.to_string()))?, request).await
-        };
-        match timeout(ANSWER, exchange).await.map_err(|_| PostError::Late)?? {
-            200..300 => Ok(()),
-            status => Err(PostError::Refused(status)),
+        match self.ask(&hook.url, hook.allow_private, request(hook, message)?, 0).await? {
+            (200..300, _) => Ok(()),
+            (status, _) => Err(PostError::Refused(status)),
         }
+    }
+
+    /// Sends a request: the status of the answer, and its body if it has no more than so many bytes. With 0 it is not read.
+    ///
+    /// # Errors
+    /// Why it failed. The receiver may have got it all the same.
+    pub(crate) async fn ask(
+        &self,
+        url: &WebhookUrl,
+        allow_private: bool,
+        request: Request<Full<Bytes>>,
+        longest: usize,
+    ) -> Result<(u16, Bytes), PostError> {
+        let exchange = async {
+            let stream = timeout(CONNECT, connect(url, allow_private)).await.map_err(|_| PostError::Late)??;
+            if !url.is_secure() {
+                return exchange(stream, request, longest).await;
+            }
+            let name = ServerName::try_from(url.host().to_owned()).map_err(|error| PostError::Tls(error.to_string()))?;
+            let secured = timeout(CONNECT, self.tls.connect(name, stream)).await.map_err(|_| PostError::Late)?;
+            exchange(secured.map_err(|error| PostError::Tls(error.to_string()))?, request, longest).await
+        };
+        timeout(ANSWER, exchange).await.map_err(|_| PostError::Late)?
     }
 }
 
@@ -110,20 +123,29 @@ fn request(hook: &Webhook, message: &Message<'_>) -> Result<Request<Full<Bytes>>
         .map_err(|error| PostError::Broken(error.to_string()))
 }
 
-/// The status of the answer. Its body is not read.
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<u16, PostError>
+/// The status of the answer, and its body if it is wanted.
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, longest: usize) -> Result<(u16, Bytes), PostError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let broken = |error: hyper::Error| PostError::Broken(error.to_string());
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    let answer = sender.send_request(request);
+    let answer = async {
+        let answer = sender.send_request(request).await.map_err(broken)?;
+        let status = answer.status().as_u16();
+        if longest == 0 {
+            return Ok((status, Bytes::new()));
+        }
+        let body = Limited::new(answer.into_body(), longest).collect().await;
+        let body = body.map_err(|_| PostError::Broken("its body is too long, or broke off".to_owned()))?;
+        Ok((status, body.to_bytes()))
+    };
     tokio::pin!(connection, answer);
     tokio::select! {
-        answer = &mut answer => Ok(answer.map_err(broken)?.status().as_u16()),
+        answer = &mut answer => answer,
         ended = &mut connection => match ended {
             // What was read last may hold the answer.
-            Ok(()) => Ok(answer.await.map_err(broken)?.status().as_u16()),
+            Ok(()) => answer.await,
             Err(error) => Err(broken(error)),
         },
     }

@@ -332,6 +332,8 @@ macro_rules! limit_conformance {
                 a_hit_extends_a_block_where_the_rule_says_so,
                 a_shadow_denies_nothing_and_punishes_nobody,
                 a_reset_forgets_a_key,
+                a_pardon_forgives_all_but_the_strikes,
+                a_challenge_is_solved_once_by_all_nodes,
                 a_clock_that_goes_back_blocks_nobody_for_long,
                 another_rate_begins_anew_and_keeps_strikes,
                 a_store_decides_as_the_rule_says,

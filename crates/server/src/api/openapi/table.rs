@@ -337,10 +337,17 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "post",
         "/v1/limits/solve",
         Guard::Key("limits:write"),
-        "Take the solution of a challenge: the key begins anew",
+        "Take the solution of a challenge: puzzle and solution, or a response for the verifier; the key begins anew but for its strikes",
         (200, "{solved, outcome}"),
     )
-    .takes(&[("rule", "string"), ("key", "string"), ("puzzle", "string"), ("solution", "string")]),
+    .takes(&[
+        ("rule", "string"),
+        ("key", "string"),
+        ("puzzle?", "string"),
+        ("solution?", "string"),
+        ("response?", "string"),
+        ("ip?", "string"),
+    ]),
     Operation::new(
         "post",
         "/v1/limits/reset",
