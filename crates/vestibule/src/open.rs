@@ -20,7 +20,9 @@ use vestibule_core::{
     fault::Fault,
     inspect::{Finding, Inspect, Watch, Watches},
     key::KeyStore,
-    limit::{Addresses, ChallengeVerifier, LimitStore, LimitThrottle, Limiter, LimiterParts, RuleError, Rules, bounds::FALLBACK_KEYS},
+    limit::{
+        Addresses, ChallengeVerifier, LimitStore, LimitThrottle, Limiter, LimiterParts, RuleError, Rules, bounds::FALLBACK_KEYS,
+    },
     password::{Blocklist, HashParams, HashPool, Hasher, PasswordPolicy, PoolConfig},
     secret::KeyRing,
     session::{Policies, SessionStore, Sessions, service::Parts},

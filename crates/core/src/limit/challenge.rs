@@ -7,7 +7,8 @@
 //! Then the key begins anew. Its strikes stay, so that whoever goes on as before is denied sooner for longer, and works harder.
 
 use super::{
-    Algorithm, Checked, Counted, Demand, Level, LimitKey, Limiter, OnStoreFailure, Outcome, Rate, Refund, Rule, RuleOptions, bounds,
+    Algorithm, Checked, Counted, Demand, Level, LimitKey, Limiter, OnStoreFailure, Outcome, Rate, Refund, Rule, RuleOptions,
+    bounds,
     puzzle::{Puzzle, Puzzles},
     service::Ask,
 };
@@ -246,7 +247,9 @@ mod tests {
         bus::{LocalBus, Repeats},
         deployment::Deployment,
         event::Observer,
-        limit::{Addresses, Decision, LimitStore, LimiterParts, Matched, ResetPattern, decide, rule::tests::options, solution_of},
+        limit::{
+            Addresses, Decision, LimitStore, LimiterParts, Matched, ResetPattern, decide, rule::tests::options, solution_of,
+        },
         time::{Clock, Timestamp},
     };
     use parking_lot::Mutex;

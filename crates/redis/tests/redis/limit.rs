@@ -4,16 +4,23 @@ use super::{
     cluster,
     support::{DEADLINE, address_of, store_on},
 };
+use parking_lot::Mutex;
 use std::{
-    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
+    hash::{BuildHasher as _, RandomState},
+    io::{Read as _, Write as _},
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::Arc,
     time::Duration,
 };
 use vestibule_core::{
-    limit::{Algorithm, Counted, Demand, Level, LimitKey, LimitStore, OnStoreFailure, Penalty, Rate, Rule, RuleOptions},
+    fault::Fault,
+    limit::{
+        Algorithm, Counted, Demand, Level, LimitKey, LimitStore, OnStoreFailure, Penalty, Rate, Refund, Rule, RuleOptions,
+    },
     time::Clock,
 };
-use vestibule_redis::{RedisLimits, RedisOptions, RedisStore};
-use vestibule_testkit::process::{Cluster, FaultProxy, Redis, Relay};
+use vestibule_redis::{RedisLimits, RedisOptions};
+use vestibule_testkit::process::{Cluster, FaultProxy, Redis};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -104,58 +111,118 @@ async fn a_wrong_clock_changes_nothing() {
     }
 }
 
-/// Rounds of checks whose connections are cut.
-const CUTS: usize = 100;
-/// Checks of a round.
-const CHECKS: usize = 10;
+/// Callers that are killed, and after how many of them the keys are looked at.
+const KILLS: usize = 1_000;
+const BATCH: usize = 100;
 
-/// L7: whatever happens to callers, what they leave has a TTL.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_caller_that_dies_leaves_nothing_for_ever() {
-    let server = Redis::start();
-    let proxy = Arc::new(FaultProxy::start(server.port()));
-    let address = vestibule_redis::RedisAddress::parse(&format!("redis://127.0.0.1:{}", proxy.port())).expect("an address");
-    let options = RedisOptions { deadline: Duration::from_secs(1), ..RedisOptions::default() };
-    let store = Arc::new(RedisStore::new(address, options));
-    let limits = Arc::new(store.limits());
-    let over = Arc::new(AtomicBool::new(false));
-    let cutter = {
-        let (proxy, over) = (proxy.clone(), over.clone());
-        tokio::task::spawn_blocking(move || {
-            while !over.load(Ordering::SeqCst) {
-                proxy.once(Relay::CutReply(3));
-                proxy.cut();
-                std::thread::yield_now();
+/// Relays a client to a server, and remembers what it sends.
+struct Recorder {
+    port: u16,
+    sent: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Recorder {
+    fn start(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let recorder = Self { port: listener.local_addr().expect("an address").port(), sent: Arc::default() };
+        let sent = recorder.sent.clone();
+        std::thread::spawn(move || {
+            for mut client in listener.incoming().flatten() {
+                let mut server = TcpStream::connect(("127.0.0.1", server)).expect("the server is there");
+                let (mut back, mut answers) = (client.try_clone().expect("a socket"), server.try_clone().expect("a socket"));
+                std::thread::spawn(move || std::io::copy(&mut answers, &mut back));
+                let sent = sent.clone();
+                std::thread::spawn(move || {
+                    let mut chunk = [0; 4_096];
+                    while let Ok(length @ 1..) = client.read(&mut chunk) {
+                        sent.lock().extend_from_slice(&chunk[..length]);
+                        server.write_all(&chunk[..length])?;
+                    }
+                    std::io::Result::Ok(())
+                });
             }
-        })
-    };
-    let rules = [
-        rule("gcra", Algorithm::Gcra, 5),
-        rule("punished", Algorithm::Sliding, 5),
-        rule("fixed", Algorithm::Fixed, 5),
-        rule("flight", Algorithm::Concurrent, 5),
-    ];
-    let mut answered = 0;
-    for round in 0..CUTS {
-        let asked = (0..CHECKS).map(|number| {
-            let (limits, demands) =
-                (limits.clone(), rules.each_ref().map(|rule| demand(rule, &format!("k{}", (round + number) % 50))));
-            tokio::spawn(async move { limits.check(&demands, Clock::system().now()).await.is_ok() })
         });
-        for asked in asked.collect::<Vec<_>>() {
-            answered += usize::from(asked.await.expect("no panic"));
-        }
-        if round == CUTS / 2 {
-            over.store(true, Ordering::SeqCst);
-        }
+        recorder
     }
-    cutter.await.expect("no panic");
-    let keys = server.command("KEYS vs:*:r:*");
-    let keys: Vec<_> = keys.lines().filter(|line| line.starts_with("vs:")).collect();
-    assert!(answered > 0 && keys.len() >= 4, "{answered} {keys:?}");
-    for key in keys {
+
+    /// What a call sends.
+    async fn of<T>(&self, call: impl Future<Output = Result<T, Fault>>) -> Vec<u8> {
+        self.sent.lock().clear();
+        assert!(call.await.is_ok(), "the server answers");
+        std::mem::take(&mut *self.sent.lock())
+    }
+}
+
+/// Every script, on every kind of count, as it goes over the wire.
+async fn calls(server: &Redis) -> Vec<Vec<u8>> {
+    let recorder = Recorder::start(server.port());
+    let address = vestibule_redis::RedisAddress::parse(&format!("redis://127.0.0.1:{}", recorder.port)).expect("an address");
+    let options = RedisOptions { deadline: DEADLINE, check_interval: MINUTE, ..RedisOptions::default() };
+    let limits = RedisLimits::new(address, &options);
+    limits.warm_up().await.expect("the server is there");
+    let rules = [
+        rule("gcra", Algorithm::Gcra, 3),
+        rule("punished", Algorithm::Sliding, 3),
+        rule("fixed", Algorithm::Fixed, 3),
+        rule("flight", Algorithm::Concurrent, 3),
+    ];
+    let now = Clock::system().now();
+    let all: Vec<Demand> = rules.iter().map(|rule| demand(rule, "all")).collect();
+    let mut calls = vec![recorder.of(limits.check(&all, now)).await];
+    for rule in &rules {
+        let one = [demand(rule, "one")];
+        let refund = Refund { rule: rule.clone(), key: one[0].key.clone(), cost: 1, taken_at: now };
+        calls.push(recorder.of(limits.check(&one, now)).await);
+        calls.push(recorder.of(limits.refund(&[refund], now)).await);
+        calls.push(recorder.of(limits.pardon(rule, &one[0].key, now)).await);
+    }
+    calls
+}
+
+/// The names of limiter keys, after it was seen that each of them ends.
+fn keys_that_end(server: &Redis) -> Vec<String> {
+    let listed = server.command("KEYS vs:*:r:*");
+    let keys: Vec<String> = listed.lines().filter(|line| line.starts_with("vs:")).map(str::to_owned).collect();
+    for key in &keys {
         let ttl: i64 = server.command(&format!("PTTL {key}")).trim().trim_start_matches(':').parse().expect("a number");
         assert!(ttl > 0, "{key} {ttl}");
+    }
+    keys
+}
+
+/// L7: wherever a caller is killed, while it sends, while it waits or while it reads, what it leaves has a TTL.
+#[tokio::test]
+async fn a_caller_that_dies_leaves_nothing_for_ever() {
+    let server = Redis::start();
+    let calls = calls(&server).await;
+    let seed = std::env::var("VESTIBULE_TEST_SEED").ok().and_then(|text| text.parse().ok());
+    let mut dice = seed.unwrap_or_else(|| RandomState::new().hash_one(0));
+    println!("VESTIBULE_TEST_SEED={dice}");
+    let mut roll = |sides: usize| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (dice >> 33) as usize % sides
+    };
+    for trial in 1..=KILLS {
+        let mut caller = TcpStream::connect(("127.0.0.1", server.port())).expect("the server is there");
+        // Some calls that are whole, and one of which only a part is sent, or all of it.
+        for _ in 0..roll(4) {
+            caller.write_all(&calls[roll(calls.len())]).expect("the server reads");
+        }
+        let last = &calls[roll(calls.len())];
+        caller.write_all(&last[..=roll(last.len())]).expect("the server reads");
+        match roll(3) {
+            0 => {}
+            1 => caller.shutdown(Shutdown::Write).expect("the server reads"),
+            _ => {
+                let address = caller.local_addr().expect("an address");
+                let _ = server.command(&format!("CLIENT KILL ADDR {address}"));
+            }
+        }
+        drop(caller);
+        if trial % BATCH == 0 {
+            assert!(keys_that_end(&server).len() >= 4, "what was whole was counted");
+            let _ = server.command("FLUSHALL");
+        }
     }
 }
 
@@ -167,12 +234,7 @@ async fn a_full_redis_is_a_fault_and_gives_back_all_the_same() {
     let taken = limits.check(&[demand(&rule, "k")], now).await.expect("check answers").verdicts[0];
     assert!(server.command("CONFIG SET maxmemory 1").contains("OK"));
     assert!(limits.check(&[demand(&rule, "k")], now).await.is_err());
-    let refund = vestibule_core::limit::Refund {
-        rule: rule.clone(),
-        key: LimitKey::new("k").expect("a key"),
-        cost: 1,
-        taken_at: taken.at,
-    };
+    let refund = Refund { rule: rule.clone(), key: LimitKey::new("k").expect("a key"), cost: 1, taken_at: taken.at };
     limits.refund(&[refund], now).await.expect("what is given back needs no room");
     let seen = limits.peek(&[demand(&rule, "k")], now).await.expect("a look needs no room");
     assert_eq!(seen.verdicts[0].remaining, 5);

@@ -23,7 +23,8 @@ use vestibule::{
         rate_limit,
     },
     limit::{
-        Ask, AskError, Challenge, Checked, OnStoreFailure, Puzzle, ResetPattern, Ruled, Said, Solution, SolveError, Solved, Verdict,
+        Ask, AskError, Challenge, Checked, OnStoreFailure, Puzzle, ResetPattern, Ruled, Said, Solution, SolveError, Solved,
+        Verdict,
         bounds::{DEMANDS, KEY_BYTES, TOP_KEYS},
     },
 };

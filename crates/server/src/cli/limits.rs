@@ -93,7 +93,8 @@ impl Command {
                 output.object(&answer, &answer)
             }
             Self::Solve { rule, key, puzzle, solution, response, ip } => {
-                let body = json!({ "rule": rule, "key": key, "puzzle": puzzle, "solution": solution, "response": response, "ip": ip });
+                let body =
+                    json!({ "rule": rule, "key": key, "puzzle": puzzle, "solution": solution, "response": response, "ip": ip });
                 let answer = client.post("/v1/limits/solve", &body)?;
                 output.object(&answer, &answer)?;
                 return Ok(if answer["solved"] == true { ExitCode::SUCCESS } else { ExitCode::FAILURE });

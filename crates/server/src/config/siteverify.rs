@@ -44,7 +44,8 @@ pub(super) fn read(reader: &mut Reader) -> Option<SiteVerify> {
     }
     // A value that was refused was told already.
     let is_missing = |name: &str, is_there: bool| !is_there && !reader.is_given(&key(name));
-    let missing = [("url", url.is_some()), ("secret", secret.is_some())].into_iter().find(|(name, there)| is_missing(name, *there));
+    let missing =
+        [("url", url.is_some()), ("secret", secret.is_some())].into_iter().find(|(name, there)| is_missing(name, *there));
     if let Some((name, _)) = missing.filter(|_| url.is_some() || secret.is_some()) {
         reader.problem(SECTION, format!("{name} is missing"));
     }

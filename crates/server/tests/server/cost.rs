@@ -33,9 +33,13 @@ struct Counted {
 
 impl Counted {
     fn start() -> Self {
+        Self::start_with(ServerOptions::default())
+    }
+
+    fn start_with(options: ServerOptions) -> Self {
         let (redis, postgres) = (Redis::start(), Postgres::shared());
         let proxy = FaultProxy::start(redis.port());
-        let options = ServerOptions::default().env("REDIS_URL", &format!("redis://127.0.0.1:{}", proxy.port()));
+        let options = options.env("REDIS_URL", &format!("redis://127.0.0.1:{}", proxy.port()));
         let server = Server::start(options.env("DATABASE_URL", &postgres.database()));
         Self { server, proxy, _redis: redis, _postgres: postgres }
     }
@@ -105,6 +109,40 @@ fn the_usual_validate_is_one_command_in_one_trip() {
     // Whoever follows the record may look just then at the one session that was created.
     assert!(caused.remove("GET").is_none_or(|looks| looks == 1));
     assert_eq!(caused, BTreeMap::from([("GETRANGE".to_owned(), VALIDATIONS)]));
+}
+
+/// A proxy's question about session and limits, of all levels, leaves together: one trip. What is known to be denied costs none.
+#[test]
+fn session_and_limits_are_one_trip() {
+    let rule = |name: &str, level: &str, rate: &str| {
+        format!("[[limits.rules]]\nname = \"{name}\"\nlevel = \"{level}\"\nrate = \"{rate}\"\n")
+    };
+    let levels = ["ip", "user", "endpoint", "global"].map(|level| rule(&format!("by-{level}"), level, "1000/1h"));
+    let file = format!("mode = \"dev\"\n{}{}", levels.concat(), rule("few", "user", "1/1h"));
+    let counted = Counted::start_with(ServerOptions::default().config(&file));
+    let token = counted.create("ada")["token"].as_str().expect("a token").to_owned();
+    let asked = |demands: &str| {
+        let asked = get(&format!("/forward-auth?{demands}")).bearer(&token).header("X-Forwarded-Method", "GET");
+        let asked = asked.header("X-Forwarded-Proto", "http").header("X-Forwarded-Host", "a").header("X-Forwarded-Uri", "/");
+        asked.send(&counted.server.public)
+    };
+    let trips = || {
+        let together = counted.proxy.traffic().together.into_iter();
+        let both = together.filter(|(names, _)| names.contains("EVALSHA") && names.contains("GETRANGE"));
+        both.map(|(_, count)| count).sum::<u64>()
+    };
+    let before = trips();
+    let commands = counted.commands(|| {
+        for _ in 0..VALIDATIONS {
+            let _ = asked("limit=by-ip&limit=by-user&limit=by-endpoint&limit=by-global").expect(200);
+        }
+    });
+    assert_eq!(commands, BTreeMap::from([("EVALSHA".to_owned(), VALIDATIONS), ("GETRANGE".to_owned(), VALIDATIONS)]));
+    assert_eq!(trips() - before, VALIDATIONS, "both are sent before either is answered");
+    let _ = asked("limit=few").expect(200);
+    let _ = asked("limit=few").expect(429);
+    let flood = || (0..VALIDATIONS).for_each(|_| drop(asked("limit=few").expect(429)));
+    assert_eq!(counted.commands(flood), BTreeMap::new(), "a denied key costs nothing");
 }
 
 /// Every route of the API document, with a body that fits and one that does not.

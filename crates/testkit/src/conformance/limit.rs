@@ -363,7 +363,8 @@ pub async fn a_reset_forgets_a_key(scene: LimitScene) {
 pub async fn a_pardon_forgives_all_but_the_strikes(scene: LimitScene) {
     let penalty = Penalty { base_ms: MINUTE, factor: 4, cap_ms: DAY, decay_ms: 2 * DAY, extend_on_hit: false };
     for algorithm in [Algorithm::Gcra, Algorithm::Sliding, Algorithm::Fixed] {
-        let rule = made(RuleOptions { penalty: Some(penalty), ..options(&format!("pardon-{algorithm:?}"), algorithm, 3, HOUR) });
+        let rule =
+            made(RuleOptions { penalty: Some(penalty), ..options(&format!("pardon-{algorithm:?}"), algorithm, 3, HOUR) });
         let pardon = async || scene.store.pardon(&rule, &key_of("k"), scene.now()).await.expect("pardon answers");
         for (strikes, minutes) in [(1, 1), (2, 4)] {
             assert_eq!(scene.allowed(&rule, "k", 3).await, 3, "{algorithm:?}");

@@ -55,6 +55,8 @@ pub struct Traffic {
     pub chunks_to_server: u64,
     /// Redis commands that clients sent, by name in capitals. Commands inside scripts are not seen here.
     pub commands: BTreeMap<String, u64>,
+    /// Chunks that clients sent, by the names of the commands that end in them, in order and with spaces between.
+    pub together: BTreeMap<String, u64>,
 }
 
 impl Traffic {
@@ -258,7 +260,9 @@ impl Shared {
             Towards::Server => {
                 traffic.to_server += chunk.len() as u64;
                 traffic.chunks_to_server += 1;
-                for name in commands.read(chunk) {
+                let names = commands.read(chunk);
+                *traffic.together.entry(names.join(" ")).or_default() += 1;
+                for name in names {
                     *traffic.commands.entry(name).or_default() += 1;
                 }
             }

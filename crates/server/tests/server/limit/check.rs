@@ -126,27 +126,3 @@ fn keys_are_reset_over_http_and_on_the_command_line() {
     let people = json!({"rule": "people", "pattern": "4*"});
     assert_eq!(ask(&server, post("/v1/limits/reset").json(&people)).expect(422).json()["field"], "pattern");
 }
-
-/// Whoever is denied may work instead of waiting, once for each puzzle.
-#[test]
-fn a_challenge_is_solved_once() {
-    let server = Server::start(with(&[rule("hard", "custom", "1/1h", "challenge = true")]));
-    assert_eq!(allowed(&server, "hard", "k", 1), 1);
-    let answer = check(&server, "hard", "k");
-    assert_eq!((&answer["outcome"], &answer["challenge"]["key"]), (&json!("challenge"), &json!("k")));
-    let puzzle: vestibule::limit::Puzzle = serde_json::from_value(json!({
-        "puzzle": answer["challenge"]["puzzle"], "difficulty": answer["challenge"]["difficulty"],
-        "expires_at": answer["challenge"]["expires_at"],
-    }))
-    .expect("a puzzle");
-    let solution = vestibule::limit::solution_of(&puzzle);
-    let solve = |solution: &str| {
-        let body = json!({"rule": "hard", "key": "k", "puzzle": puzzle.puzzle, "solution": solution});
-        ask(&server, post("/v1/limits/solve").json(&body)).expect(200).json()
-    };
-    assert_eq!(solve("wrong")["solved"], false);
-    assert_eq!(allowed(&server, "hard", "k", 1), 0);
-    assert_eq!(solve(&solution)["solved"], true);
-    assert_eq!(allowed(&server, "hard", "k", 2), 1);
-    assert_eq!(solve(&solution)["outcome"], "used");
-}

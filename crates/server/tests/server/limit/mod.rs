@@ -1,10 +1,12 @@
 //! Rate limits from outside: over HTTP, on the command line, in front of the routes of accounts, and while Redis is in trouble.
 
 mod apply;
+mod challenge;
 mod check;
 mod fields;
 mod proxy;
 mod store;
+mod verifier;
 
 use crate::management::ask;
 use serde_json::{Value, json};

@@ -1,16 +1,19 @@
 //! What proxies ask: session and limit in one question.
 
 use super::{ask, json, post, rule, show, with};
-use vestibule_testkit::process::{Redis, Response, Server, get};
+use vestibule_testkit::process::{Redis, Request, Response, Server, delete, get};
 
-fn forward(server: &Server, token: &str, demands: &str) -> Response {
+/// What a proxy asks of a request.
+pub(super) fn forwarded(demands: &str) -> Request {
     get(&format!("/forward-auth{demands}"))
         .header("X-Forwarded-Method", "GET")
         .header("X-Forwarded-Proto", "https")
         .header("X-Forwarded-Host", "app.example")
         .header("X-Forwarded-Uri", "/search?q=1")
-        .bearer(token)
-        .send(&server.public)
+}
+
+fn forward(server: &Server, token: &str, demands: &str) -> Response {
+    forwarded(demands).bearer(token).send(&server.public)
 }
 
 fn token(server: &Server, user: &str) -> String {
@@ -43,4 +46,41 @@ fn a_proxy_asks_for_session_and_limit_together() {
     for wrong in ["?limit=none", "?limit=", "?limits=people"] {
         assert_eq!(forward(&server, &ada, wrong).expect(400).code(), "invalid_query", "{wrong}");
     }
+}
+
+/// Whoever is refused uses up nothing of a user's or an endpoint's; only trying, by address, is counted.
+#[test]
+fn who_is_turned_away_uses_up_nothing_of_others() {
+    let rules = [
+        rule("people", "user", "2/1h", ""),
+        rule("pages", "endpoint", "2/1h", ""),
+        rule("addresses", "ip", "100/1h", ""),
+        rule("failures", "ip", "100/1h", "count = \"failure\""),
+    ];
+    let server = Server::start(with(&rules));
+    let token = token(&server, "ada");
+    let all = "?limit=people&limit=pages&limit=addresses&limit=failures";
+    let remaining = |rule: &str, key: &str| show(&server, rule, key)["remaining"].clone();
+    let _ = forward(&server, &token, all).expect(200);
+    assert_eq!((remaining("addresses", "127.0.0.1"), remaining("failures", "127.0.0.1")), (json!(99), json!(100)));
+    let _ = forward(&server, &token, &format!("{all}&role=admin")).expect(403);
+    let _ = ask(&server, delete("/v1/users/ada/sessions")).expect(200);
+    for _ in 0..5 {
+        let refused = forward(&server, &token, all).expect(401);
+        assert!(refused.header("ratelimit").is_some_and(|field| field.contains("\"people\";r=1")), "{refused:?}");
+        let _ = forward(&server, "garbage", all).expect(401);
+    }
+    assert_eq!((remaining("people", "ada"), remaining("pages", "/search")), (json!(1), json!(1)));
+    assert_eq!((remaining("addresses", "127.0.0.1"), remaining("failures", "127.0.0.1")), (json!(88), json!(89)));
+}
+
+/// A user is the same by a session and by an access token.
+#[test]
+fn an_access_token_counts_as_its_user() {
+    let server = Server::start(with(&[rule("people", "user", "2/1h", "")]));
+    let issued = ask(&server, post("/v1/tokens").json(&json!({"user_id": "ada"}))).expect(201).json();
+    let access = issued["access_token"].as_str().expect("a token");
+    let _ = forward(&server, access, "?limit=people").expect(200);
+    let _ = forward(&server, &token(&server, "ada"), "?limit=people").expect(200);
+    let _ = forward(&server, access, "?limit=people").expect(429);
 }

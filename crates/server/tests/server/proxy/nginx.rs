@@ -81,6 +81,28 @@ fn nginx_stops_what_has_no_session_or_no_csrf_token() {
     let _ = get("/").cookie(COOKIE, token).send(&nginx.address).expect(401);
 }
 
+/// nginx knows 401 and 403 only; it is told to look for a limit's 429.
+#[test]
+fn nginx_tells_of_limits() {
+    let rule = "[[limits.rules]]\nname = \"few\"\nlevel = \"ip\"\nrate = \"2/1h\"\napply = [\"/auth-request\"]\n";
+    let server = Server::start(ServerOptions::default().config(&format!("mode = \"dev\"\n{rule}")));
+    let application = application();
+    let inside = "auth_request_set $vestibule_status $upstream_status;
+        auth_request_set $vestibule_retry $upstream_http_retry_after;
+        error_page 500 = @refused;";
+    let refused = "location @refused {
+            add_header Retry-After $vestibule_retry always;
+            if ($vestibule_status = 429) { return 429; }
+            return 503;
+        }";
+    let nginx = gate_with(&server, &application, inside, refused);
+    let made = ada(&server);
+    let ask = || get("/").cookie(COOKIE, text(&made, "token")).send(&nginx.address);
+    assert_eq!([ask().status, ask().status], [200, 200]);
+    let denied = ask().expect(429);
+    assert!(denied.header("retry-after").is_some_and(|text| text.parse::<u32>().is_ok()), "{denied:?}");
+}
+
 /// A browser that is not logged in is led to the page, logs in there, and is led back.
 // S39
 #[test]
