@@ -40,7 +40,7 @@ fn a_proxy_asks_for_session_and_limit_together() {
     assert!(denied.header("retry-after").is_some() && denied.header("x-vestibule-user").is_none(), "{denied:?}");
     let _ = forward(&server, &bob, "?limit=people").expect(200);
     let _ = forward(&server, &ada, "").expect(200);
-    assert_eq!(show(&server, "pages", "/search")["remaining"], 2);
+    assert_eq!(show(&server, "pages", "%2Fsearch")["remaining"], 2);
     assert_eq!(show(&server, "all-proxied", "127.0.0.1")["remaining"], 96, "a request that is denied takes nothing");
     let _ = forward(&server, "garbage", "?limit=people").expect(401);
     for wrong in ["?limit=none", "?limit=", "?limits=people"] {
@@ -70,7 +70,7 @@ fn who_is_turned_away_uses_up_nothing_of_others() {
         assert!(refused.header("ratelimit").is_some_and(|field| field.contains("\"people\";r=1")), "{refused:?}");
         let _ = forward(&server, "garbage", all).expect(401);
     }
-    assert_eq!((remaining("people", "ada"), remaining("pages", "/search")), (json!(1), json!(1)));
+    assert_eq!((remaining("people", "ada"), remaining("pages", "%2Fsearch")), (json!(1), json!(1)));
     assert_eq!((remaining("addresses", "127.0.0.1"), remaining("failures", "127.0.0.1")), (json!(88), json!(89)));
 }
 
