@@ -13,6 +13,7 @@ mod race;
 mod reset;
 mod rotation;
 mod step_up;
+mod stuffing;
 mod throttle;
 mod transcript;
 
