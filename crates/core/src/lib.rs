@@ -21,6 +21,7 @@ pub mod id;
 pub mod inspect;
 pub mod key;
 pub mod limit;
+pub mod network;
 pub mod password;
 pub mod record;
 pub mod secret;

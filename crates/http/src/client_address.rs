@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::header::{FORWARDED, HeaderMap, HeaderName};
 use ipnet::{IpNet, Ipv4Net};
+use vestibule_core::network::{InvalidNetwork, Networks};
 
 use crate::bounds::FORWARDED_ENTRIES;
 use crate::headers::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
@@ -18,19 +19,7 @@ use crate::origin::{Authority, Scheme};
 
 /// The networks whose members may speak for others. Empty by default: nobody is believed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TrustedProxies(Vec<IpNet>);
-
-/// An entry of the trusted proxies that is neither an address nor a network.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidNetwork(pub String);
-
-impl std::fmt::Display for InvalidNetwork {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} is neither an address nor a network such as 10.0.0.0/8", self.0)
-    }
-}
-
-impl std::error::Error for InvalidNetwork {}
+pub struct TrustedProxies(Networks);
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,17 +40,17 @@ pub struct ForwardedTarget<'a> {
 }
 
 impl TrustedProxies {
-    /// Trusts the members of these networks. IPv4-mapped IPv6 networks are taken as IPv4.
+    /// Trusts the members of these networks.
     #[must_use]
-    pub fn new(networks: Vec<IpNet>) -> Self {
-        Self(networks.into_iter().map(canonical_network).collect())
+    pub fn new(networks: Networks) -> Self {
+        Self(networks)
     }
 
     /// Trusts loopback, as development mode does.
     #[must_use]
     pub fn loopback() -> Self {
         let v4 = IpNet::from(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8));
-        Self(vec![v4, IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST))])
+        Self(Networks::new(vec![v4, IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST))]))
     }
 
     /// Parses addresses and networks as an operator writes them.
@@ -69,18 +58,13 @@ impl TrustedProxies {
     /// # Errors
     /// [`InvalidNetwork`] with the first entry that is neither.
     pub fn parse<'a>(entries: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidNetwork> {
-        let parse_one = |entry: &str| {
-            let address = || entry.parse::<IpAddr>().map(IpNet::from);
-            entry.parse().or_else(|_| address()).map_err(|_| InvalidNetwork(entry.to_owned()))
-        };
-        entries.into_iter().map(parse_one).collect::<Result<Vec<_>, _>>().map(Self::new)
+        Networks::parse(entries).map(Self)
     }
 
     /// Whether the address belongs to a trusted proxy.
     #[must_use]
     pub fn trusts(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.0.iter().any(|network| network.contains(&address))
+        self.0.contains(address)
     }
 
     /// Finds the client of a request. Does not allocate.
@@ -134,15 +118,6 @@ impl TrustedProxies {
         }
         nearest
     }
-}
-
-fn canonical_network(network: IpNet) -> IpNet {
-    let IpNet::V6(v6) = network else {
-        return network;
-    };
-    let mapped = v6.addr().to_ipv4_mapped();
-    let v4 = mapped.zip(v6.prefix_len().checked_sub(96));
-    v4.and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok()).map_or(network, IpNet::V4)
 }
 
 /// The entries of a list header from the last line's last to the first line's first; `None` for a line with bytes outside

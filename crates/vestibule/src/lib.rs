@@ -5,8 +5,8 @@
 //! from one secret, and the session service over both. No rule lives here; see [`session`] for what a session can do.
 
 pub use vestibule_core::{
-    account, alias, bounds, bus, deployment, device, durable, event, fault, id, inspect, key, limit, password, record, secret,
-    session, stats, time, token, user,
+    account, alias, bounds, bus, deployment, device, durable, event, fault, id, inspect, key, limit, network, password, record,
+    secret, session, stats, time, token, user,
 };
 #[cfg(feature = "axum")]
 pub use vestibule_http as http;
