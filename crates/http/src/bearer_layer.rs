@@ -17,6 +17,7 @@ use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request};
 use http::StatusCode;
 use http::request::Parts;
 use tower::{Layer, Service};
+use vestibule_core::id::UserTag;
 use vestibule_core::token::AccessClaims;
 use vestibule_core::token::service::Tokens;
 use vestibule_core::token::service::verify::{TokenRefusal, Verification};
@@ -159,6 +160,14 @@ impl AccessToken {
     /// 403 `role_missing`.
     pub fn require_role(&self, role: &str) -> Result<(), Problem> {
         if self.roles.iter().any(|held| **held == *role) { Ok(()) } else { Err(Problem::new(ProblemCode::RoleMissing)) }
+    }
+}
+
+/// The tag of whom the layer found a good token of.
+pub(crate) fn tag_in(extensions: &http::Extensions) -> Option<UserTag> {
+    match extensions.get::<Verdict>()? {
+        Verdict::Good(claims) => Some(claims.id.tag()),
+        Verdict::Absent | Verdict::Refused(_) => None,
     }
 }
 

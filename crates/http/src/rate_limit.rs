@@ -11,36 +11,54 @@
 //! `PUZZLE:TEXT` begins with so many zero bits repeats its request with `X-Vestibule-Solution: PUZZLE:TEXT`, and need not wait. Where the
 //! limiter has a verifier, the challenge is `response`, and the solution is what the verifier's widget gave.
 //!
+//! A rule counts what its level says: the client's address, the user of a [`crate::session_layer::SessionLayer`] or
+//! [`crate::bearer_layer::BearerLayer`] around this one, the route, everything. [`RateLimitLayer::rule_by`] counts what a closure finds:
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use axum::Router;
+//! # use vestibule_core::limit::Limiter;
+//! # use vestibule_http::{rate_limit::RateLimitLayer, session_layer::SessionLayer};
+//! fn bounded(routes: Router, limiter: Arc<Limiter>, sessions: SessionLayer) -> Router {
+//!     let limits = RateLimitLayer::new(limiter)
+//!         .rule_at("search", "/search")
+//!         .rule_by("api-key", |request| Some(request.headers.get("x-api-key")?.to_str().ok()?.to_owned()))
+//!         .costing(|request| if request.uri.path() == "/export" { 10 } else { 1 });
+//!     // The last layer is the outermost: it finds the session that the limits count.
+//!     routes.layer(limits).layer(sessions)
+//! }
+//! ```
+//!
 //! Where the address of a client is not known, rules that count addresses do not apply: there is no bucket of the unknown. Serve the
 //! application with `into_make_service_with_connect_info::<SocketAddr>()`.
 
 pub(crate) mod challenge;
 mod fields;
+mod guard;
 
-pub use fields::{LimitFields, put};
+pub use fields::{ChosenFields, LimitFields, put};
 
 use std::{
-    convert::Infallible,
     future::Future,
-    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use axum::extract::Request;
-use axum::response::{IntoResponse as _, Response};
-use http::Method;
+use axum::response::{IntoResponse, Response};
+use http::Request;
+use http::request::Parts;
 use tower::{Layer, Service};
 use vestibule_core::bounds::{REQUEST_ID_BYTES, USER_AGENT_BYTES};
 use vestibule_core::event::Origin;
-use vestibule_core::limit::{Ask, Limiter, Outcome, Requester};
+use vestibule_core::limit::{Ask, Checked, Limiter, Outcome};
 use vestibule_core::session::model::cut;
 
 use crate::client_address::TrustedProxies;
 use crate::credential::{client, text};
 use crate::headers::{REQUEST_ID, single};
 use crate::problem::{Problem, ProblemCode};
+use guard::{Guard, Guards};
 
 /// Bounds requests by limit rules. Cheap to clone.
 #[derive(Clone)]
@@ -49,17 +67,15 @@ pub struct RateLimitLayer(Arc<Shared>);
 #[derive(Clone)]
 struct Shared {
     limiter: Arc<Limiter>,
-    /// Rules with the paths that they guard; without one all of them.
-    rules: Vec<(Box<str>, Option<Box<str>>)>,
+    guards: Guards,
     trusted: TrustedProxies,
-    fields: LimitFields,
-    exempt: TrustedProxies,
-    refused: TrustedProxies,
+    fields: ChosenFields,
 }
 
 impl std::fmt::Debug for RateLimitLayer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RateLimitLayer").field("rules", &self.0.rules).finish_non_exhaustive()
+        let rules: Vec<&str> = self.0.guards.named.iter().map(|guard| &*guard.rule).collect();
+        f.debug_struct("RateLimitLayer").field("rules", &rules).finish_non_exhaustive()
     }
 }
 
@@ -67,21 +83,39 @@ impl RateLimitLayer {
     /// A layer without rules. No proxy is trusted, and both kinds of fields are sent, unless said below.
     #[must_use]
     pub fn new(limiter: Arc<Limiter>) -> Self {
-        let nobody = TrustedProxies::default;
-        let fields = LimitFields::default();
-        Self(Arc::new(Shared { limiter, rules: Vec::new(), trusted: nobody(), fields, exempt: nobody(), refused: nobody() }))
+        let (guards, trusted, fields) = (Guards::default(), TrustedProxies::default(), ChosenFields::default());
+        Self(Arc::new(Shared { limiter, guards, trusted, fields }))
     }
 
-    /// Bounds every request by a rule.
+    /// Bounds every request by a rule. A rule of level `user` counts the session or access token that a layer around this one found.
     #[must_use]
     pub fn rule(self, name: &str) -> Self {
-        self.with(|shared| shared.rules.push((name.into(), None)))
+        self.guard(Guard { rule: name.into(), path: None, key_of: None })
     }
 
     /// Bounds the requests of one path by a rule; of all below it where it ends with `/*`.
     #[must_use]
     pub fn rule_at(self, name: &str, path: &str) -> Self {
-        self.with(|shared| shared.rules.push((name.into(), Some(path.into()))))
+        self.guard(Guard { rule: name.into(), path: Some(path.into()), key_of: None })
+    }
+
+    /// Bounds every request by a rule and a key that is found in it: an address or a user id where the level of the rule is that, else any
+    /// text. A request without a key is not bounded.
+    #[must_use]
+    pub fn rule_by(self, name: &str, key_of: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.guard(Guard { rule: name.into(), path: None, key_of: Some(Arc::new(key_of)) })
+    }
+
+    /// Bounds each path by the rules that guard it by themselves ([`vestibule_core::limit::Ruled::guarding`]), also when they are replaced.
+    #[must_use]
+    pub fn configured(self) -> Self {
+        self.with(|shared| shared.guards.configured = true)
+    }
+
+    /// Asks this what a request costs, for all rules. Default 1; 0 is free.
+    #[must_use]
+    pub fn costing(self, cost_of: impl Fn(&Parts) -> u64 + Send + Sync + 'static) -> Self {
+        self.with(|shared| shared.guards.cost_of = Some(Arc::new(cost_of)))
     }
 
     /// Takes these proxies' word on the client's address.
@@ -92,20 +126,12 @@ impl RateLimitLayer {
 
     /// Sends these fields.
     #[must_use]
-    pub fn telling(self, fields: LimitFields) -> Self {
-        self.with(|shared| shared.fields = fields)
+    pub fn telling(self, fields: impl Into<ChosenFields>) -> Self {
+        self.with(|shared| shared.fields = fields.into())
     }
 
-    /// Bounds nobody from these networks.
-    #[must_use]
-    pub fn exempting(self, networks: TrustedProxies) -> Self {
-        self.with(|shared| shared.exempt = networks)
-    }
-
-    /// Lets nobody from these networks have what a rule guards.
-    #[must_use]
-    pub fn refusing(self, networks: TrustedProxies) -> Self {
-        self.with(|shared| shared.refused = networks)
+    fn guard(self, guard: Guard) -> Self {
+        self.with(|shared| shared.guards.named.push(guard))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Shared)) -> Self {
@@ -135,84 +161,92 @@ impl<S> std::fmt::Debug for RateLimit<S> {
     }
 }
 
-impl<S> Service<Request> for RateLimit<S>
+impl<S, B> Service<Request<B>> for RateLimit<S>
 where
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<B>> + Clone + Send + 'static,
+    S::Response: IntoResponse,
+    S::Error: Send,
     S::Future: Send,
+    B: Send + 'static,
 {
     type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
-        let ip = client(&self.shared.trusted, request.headers(), request.extensions()).ip;
-        let asks = self.shared.asks(&request, ip);
-        if !asks.is_empty() && ip.is_some_and(|ip| self.shared.refused.trusts(ip)) {
-            return Box::pin(async { Ok(Problem::new(ProblemCode::AddressRefused).into_response()) });
-        }
-        if asks.is_empty() || ip.is_some_and(|ip| self.shared.exempt.trusts(ip)) {
-            return Box::pin(self.inner.call(request));
-        }
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        let ip = client(&self.shared.trusted, &parts.headers, &parts.extensions).ip;
+        let asks = match self.shared.guards.asks(&self.shared.limiter, &parts, ip) {
+            Ok(asks) => asks,
+            Err(problem) => return Box::pin(async { Ok(problem.into_response()) }),
+        };
         let shared = self.shared.clone();
         // The one that was polled ready serves, its clone waits for the next.
         let next = self.inner.clone();
-        let inner = std::mem::replace(&mut self.inner, next);
-        Box::pin(async move { Ok(shared.bound(asks, request, inner).await) })
+        let mut inner = std::mem::replace(&mut self.inner, next);
+        Box::pin(async move {
+            if asks.is_empty() {
+                return Ok(inner.call(Request::from_parts(parts, body)).await?.into_response());
+            }
+            match shared.admitted(asks, &parts).await {
+                Ok(checked) => shared.serve(checked, inner.call(Request::from_parts(parts, body))).await,
+                Err(refused) => Ok(*refused),
+            }
+        })
     }
 }
 
 impl Shared {
-    /// What the request is asked for. A browser's question whether it may ask is no request.
-    fn asks(&self, request: &Request, ip: Option<IpAddr>) -> Vec<Ask> {
-        let path = request.uri().path();
-        if self.rules.is_empty() || request.method() == Method::OPTIONS {
-            return Vec::new();
-        }
-        let rules = self.limiter.rules();
-        let requester = Requester { ip, user: None, endpoint: Some(path) };
-        let guards =
-            |(_, guarded): &&(Box<str>, Option<Box<str>>)| guarded.as_deref().is_none_or(|guarded| is_at(path, guarded));
-        let ask = |(name, _): &(Box<str>, Option<Box<str>>)| self.limiter.ask_for(rules.get(name)?, &requester);
-        self.rules.iter().filter(guards).filter_map(ask).collect()
+    /// What the request took, or the answer to one that may not go on.
+    async fn admitted(&self, asks: Vec<Ask>, parts: &Parts) -> Result<Checked, Box<Response>> {
+        let origin = origin(&self.trusted, parts);
+        let Ok(checked) = challenge::check(&self.limiter, asks, &parts.headers, origin.ip).await else {
+            tracing::error!("a RateLimitLayer bounds one request by more rules than are decided at once");
+            return Err(Box::new(Problem::new(ProblemCode::Internal).into_response()));
+        };
+        let Some(problem) = refusal(checked.outcome) else { return Ok(checked) };
+        self.limiter.note_denial(&checked, &origin);
+        let mut response = problem.into_response();
+        put(self.fields.get(), &checked, response.headers_mut());
+        challenge::put_challenge(&self.limiter, &checked, response.headers_mut());
+        Err(Box::new(response))
     }
 
-    async fn bound<S>(&self, asks: Vec<Ask>, request: Request, mut inner: S) -> Response
-    where
-        S: Service<Request, Response = Response, Error = Infallible>,
-    {
-        let origin = origin(&self.trusted, &request);
-        let mut checked = match challenge::check(&self.limiter, asks, request.headers(), origin.ip).await {
-            Ok(checked) => checked,
-            // More rules at one path than are decided at once: the configuration says so at its start.
-            Err(_) => return Problem::new(ProblemCode::Internal).into_response(),
-        };
-        if let Some(problem) = refusal(checked.outcome) {
-            self.limiter.note_denial(&checked, &origin);
-            let mut response = problem.into_response();
-            put(self.fields, &checked, response.headers_mut());
-            challenge::put_challenge(&self.limiter, &checked, response.headers_mut());
-            return response;
+    async fn serve<R: IntoResponse, E>(
+        &self,
+        checked: Checked,
+        answer: impl Future<Output = Result<R, E>>,
+    ) -> Result<Response, E> {
+        let mut held = Held { limiter: self.limiter.clone(), checked: Some(checked) };
+        let mut answer = answer.await.map(IntoResponse::into_response);
+        if let Some(mut checked) = held.checked.take() {
+            // An error is the service's own fault, as a 5xx is.
+            let taken = checked.settle(answer.as_ref().is_ok_and(|response| response.status().is_client_error()));
+            if let Ok(response) = &mut answer {
+                put(self.fields.get(), &checked, response.headers_mut());
+            }
+            self.limiter.give_back(taken).await;
         }
-        let mut response = match inner.call(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        };
-        let taken = checked.settle(response.status().is_client_error());
-        put(self.fields, &checked, response.headers_mut());
-        self.limiter.give_back(taken).await;
-        response
+        answer
     }
 }
 
-/// Whether a path is guarded: the same, or below one that ends with `/*`.
-fn is_at(path: &str, guarded: &str) -> bool {
-    match guarded.strip_suffix("/*") {
-        Some(above) => path.strip_prefix(above).is_some_and(|below| below.starts_with('/')),
-        None => path == guarded,
+/// What a request has taken until it is answered. Where it never is, because the client left, it is settled as one that failed: what was
+/// in flight is not any more, and whoever guesses gains nothing by not waiting for the answer.
+struct Held {
+    limiter: Arc<Limiter>,
+    checked: Option<Checked>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(mut checked) = self.checked.take() {
+            self.limiter.give_back_soon(checked.settle(true));
+        }
     }
 }
 
@@ -224,29 +258,19 @@ pub fn refusal(outcome: Outcome) -> Option<Problem> {
         Outcome::Denied { retry_after_ms } | Outcome::Challenge { retry_after_ms, .. } => {
             Some(Problem::rate_limited(retry_after_ms.div_ceil(1_000).max(1)))
         }
+        Outcome::Refused => Some(Problem::new(ProblemCode::AddressRefused)),
         Outcome::Unsatisfiable => Some(Problem::new(ProblemCode::RateLimited)),
         Outcome::StoreUnavailable => Some(Problem::new(ProblemCode::ReducedCapacity)),
     }
 }
 
-fn origin(trusted: &TrustedProxies, request: &Request) -> Origin {
-    let client = client(trusted, request.headers(), request.extensions());
-    let request_id = text(single(request.headers(), &REQUEST_ID));
+fn origin(trusted: &TrustedProxies, parts: &Parts) -> Origin {
+    let client = client(trusted, &parts.headers, &parts.extensions);
+    let request_id = text(single(&parts.headers, &REQUEST_ID));
     Origin {
         ip: client.ip,
         user_agent: client.user_agent.map(|agent| cut(agent, USER_AGENT_BYTES).into()),
         request_id: request_id.map(|id| cut(id, REQUEST_ID_BYTES).into()),
         ..Origin::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_guards_what_is_below() {
-        assert!(is_at("/auth/login", "/auth/login") && is_at("/auth/login", "/auth/*") && is_at("/a/b/c", "/a/*"));
-        assert!(!is_at("/auth", "/auth/*") && !is_at("/authority", "/auth/*") && !is_at("/auth/login/", "/auth/login"));
     }
 }

@@ -31,12 +31,20 @@ use std::{
 use axum::extract::Request;
 use axum::response::Response;
 use tower::{Layer, Service};
+use vestibule_core::id::UserTag;
 use vestibule_core::session::Sessions;
 
 use crate::client_address::TrustedProxies;
 use crate::cookie::SessionCookie;
 use crate::origin::AllowedOrigins;
 use visit::Visit;
+
+/// The tag of the user whose valid session the layer found.
+pub(crate) fn tag_in(extensions: &http::Extensions) -> Option<UserTag> {
+    let visit = extensions.get::<Arc<Visit>>()?;
+    let valid = visit.found.as_ref().ok()?.as_ref()?;
+    Some(valid.session().id.tag())
+}
 
 /// Validates the session of each request. Cheap to clone.
 #[derive(Clone)]

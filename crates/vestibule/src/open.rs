@@ -20,9 +20,7 @@ use vestibule_core::{
     fault::Fault,
     inspect::{Finding, Inspect, Watch, Watches},
     key::KeyStore,
-    limit::{
-        Addresses, ChallengeVerifier, LimitStore, LimitThrottle, Limiter, LimiterParts, RuleError, Rules, bounds::FALLBACK_KEYS,
-    },
+    limit::{ChallengeVerifier, LimitStore, LimitThrottle, Limiter, LimiterParts, RuleError, Rules, bounds::FALLBACK_KEYS},
     password::{Blocklist, HashParams, HashPool, Hasher, PasswordPolicy, PoolConfig},
     secret::KeyRing,
     session::{Policies, SessionStore, Sessions, service::Parts},
@@ -76,8 +74,6 @@ pub struct Options {
     pub password_policy: PasswordPolicy,
     /// The limit rules. Default: none.
     pub limits: Rules,
-    /// Which addresses count as one for them. Default: IPv4 whole, IPv6 by its /64.
-    pub limit_addresses: Addresses,
     /// A Redis of its own for what is counted by them. Default: the state's. What is counted is never in a record.
     #[cfg(feature = "redis")]
     pub limits_redis: Option<vestibule_redis::RedisAddress>,
@@ -117,7 +113,6 @@ impl Options {
             tokens: None,
             password_policy: PasswordPolicy::default(),
             limits: Rules::default(),
-            limit_addresses: Addresses::default(),
             #[cfg(feature = "redis")]
             limits_redis: None,
             password_pool: PoolConfig::default(),
@@ -317,7 +312,6 @@ impl Vestibule {
             ring: ring.clone(),
             verifier: options.challenge_verifier,
             rules: options.limits,
-            addresses: options.limit_addresses,
             observer: observer.clone(),
             clock: options.clock,
         });

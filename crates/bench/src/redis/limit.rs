@@ -16,8 +16,8 @@ use vestibule::{
     deployment::Deployment,
     event::Observer,
     limit::{
-        Addresses, Algorithm, Counted, Demand, Level, LimitKey, LimitStore as _, Limiter, LimiterParts, OnStoreFailure, Rate,
-        Rule, RuleOptions,
+        Algorithm, Counted, Demand, Level, LimitKey, LimitStore as _, Limiter, LimiterParts, OnStoreFailure, Rate, Rule,
+        RuleOptions,
     },
     memory::MemoryLimits,
     redis::RedisLimits,
@@ -121,7 +121,6 @@ async fn denied(url: &str) -> Result<Duration, Error> {
         ring: Arc::new(KeyRing::ephemeral()),
         verifier: None,
         rules: [rule(9, 1)?].into_iter().collect(),
-        addresses: Addresses::default(),
         observer: Observer::new().0,
         clock: Clock::system(),
     });

@@ -86,6 +86,8 @@ event_types! {
     AdminUserDeleted = "admin.user_deleted",
     /// Sessions were ended by a filter.
     AdminSessionsRevoked = "admin.sessions_revoked",
+    /// What keys of a limit rule had used was forgotten; the reason is rule and keys, with the count.
+    AdminLimitsReset = "admin.limits_reset",
     /// A new signing key of access tokens was published; the reason is its name.
     AdminSigningKeyPublished = "admin.signing_key_published",
     /// A management key was made.

@@ -35,10 +35,18 @@ impl Addresses {
     /// The key of an address as text, or of a network as this type writes it.
     ///
     /// # Errors
-    /// [`KeyError::Address`].
+    /// [`KeyError::Address`], also for a network of another size.
     pub fn parse(&self, text: &str) -> Result<LimitKey, KeyError> {
-        let address = text.split_once('/').map_or(text, |(address, _)| address);
-        address.parse().map(|address| self.key(address)).map_err(|_| KeyError::Address)
+        self.read(text).map(|(_, key)| key)
+    }
+
+    /// As [`Self::parse`], with the address itself.
+    pub(super) fn read(&self, text: &str) -> Result<(IpAddr, LimitKey), KeyError> {
+        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let address = address.parse().map_err(|_| KeyError::Address)?;
+        let key = self.key(address);
+        let counted_bits = key.text().split_once('/').map(|(_, bits)| bits);
+        if bits.is_some() && bits != counted_bits { Err(KeyError::Address) } else { Ok((address, key)) }
     }
 
     fn fold(&self, address: IpAddr) -> String {
@@ -77,6 +85,8 @@ mod tests {
         let wider = AddressPrefixes { ipv4: 24, ipv6: 56 };
         assert_eq!(key(wider, "2001:db8:1:2ff::9"), "2001:db8:1:200::/56");
         assert_eq!(key(wider, "192.0.2.77"), "192.0.2.0/24");
-        assert_eq!(Addresses(default).parse("unknown"), Err(KeyError::Address));
+        for wrong in ["unknown", "192.0.2.1/24", "2001:db8::/48", "2001:db8::/"] {
+            assert_eq!(Addresses(default).parse(wrong), Err(KeyError::Address), "{wrong}");
+        }
     }
 }

@@ -21,6 +21,8 @@ pub enum Outcome {
     },
     /// It costs more than a rule ever allows.
     Unsatisfiable,
+    /// The address is on the list of those that get nothing; waiting does not help.
+    Refused,
     /// The store cannot say, and a rule wants no guess.
     StoreUnavailable,
 }
@@ -31,7 +33,7 @@ impl Outcome {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
-            Self::Denied { .. } => "denied",
+            Self::Denied { .. } | Self::Refused => "denied",
             Self::Challenge { .. } => "challenge",
             Self::Unsatisfiable => "unsatisfiable",
             Self::StoreUnavailable => "store_unavailable",
@@ -52,7 +54,7 @@ pub struct Said {
     pub ask: Ask,
     /// Whether this rule lets the request go on.
     pub allowed: bool,
-    /// Where the key stands; `None` where that is not known: the store failed, or another key is known to be denied.
+    /// Where the key stands; `None` where that is not known: the store failed, another key is known to be denied, or an address is listed.
     pub verdict: Option<Verdict>,
     /// By which policy it was answered, where the store failed.
     pub policy: Option<OnStoreFailure>,

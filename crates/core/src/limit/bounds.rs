@@ -32,6 +32,10 @@ pub const FALLBACK_KEYS: usize = 100_000;
 pub const AFTERLIFE_MS: u64 = 1_000;
 /// Keys that a reset by pattern reports by name.
 pub const PATTERN_SAMPLE: usize = 20;
+/// Callers of one process that wait until they are allowed, at a time.
+pub const WAITERS: usize = 1_000;
+/// Longest that a caller over HTTP may wait.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Most keys in the list of those that are denied most often.
 pub const TOP_KEYS: usize = 256;
 /// How long a puzzle may be worked at.

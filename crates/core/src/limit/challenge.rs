@@ -247,9 +247,7 @@ mod tests {
         bus::{LocalBus, Repeats},
         deployment::Deployment,
         event::Observer,
-        limit::{
-            Addresses, Decision, LimitStore, LimiterParts, Matched, ResetPattern, decide, rule::tests::options, solution_of,
-        },
+        limit::{Decision, LimitStore, LimiterParts, Matched, ResetPattern, decide, rule::tests::options, solution_of},
         time::{Clock, Timestamp},
     };
     use parking_lot::Mutex;
@@ -321,7 +319,6 @@ mod tests {
             ring: Arc::new(KeyRing::ephemeral()),
             verifier,
             rules: [rule].into_iter().collect(),
-            addresses: Addresses::default(),
             observer: Observer::new().0,
             clock,
         })

@@ -3,6 +3,7 @@
 use super::bounds;
 use crate::id::{Home, UserTag};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest as _, Sha256};
 
 /// The text of a key was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +36,18 @@ impl LimitKey {
             return Err(KeyError::Text);
         }
         Ok(Self { home: home_of(text), text: text.into() })
+    }
+
+    /// The key of any text. One that is no key as it is, too long for instance, is counted by its digest: nobody escapes a count by being verbose.
+    ///
+    /// # Panics
+    /// Never: a digest is a short text.
+    #[must_use]
+    pub fn of_any(text: &str) -> Self {
+        Self::new(text).unwrap_or_else(|_| {
+            let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(text));
+            Self::new(&format!("sha256:{digest}")).expect("a digest is a short text")
+        })
     }
 
     /// The key of a user: their tag, in their home, so that it lies beside their sessions.
@@ -79,6 +92,9 @@ mod tests {
     fn a_key_is_short_and_printable() {
         for bad in ["", "a\r\nb", &"x".repeat(257)] {
             assert_eq!(LimitKey::new(bad), Err(KeyError::Text), "{bad:.10}");
+            assert!(LimitKey::of_any(bad).text().starts_with("sha256:"), "{bad:.10}");
         }
+        assert_eq!(LimitKey::of_any("/search").text(), "/search");
+        assert_ne!(LimitKey::of_any(&"x".repeat(257)), LimitKey::of_any(&"x".repeat(258)));
     }
 }

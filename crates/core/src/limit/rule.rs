@@ -21,6 +21,21 @@ pub enum Level {
     Custom,
 }
 
+impl Level {
+    /// The word of the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ip => "ip",
+            Self::User => "user",
+            Self::Endpoint => "endpoint",
+            Self::Global => "global",
+            Self::Key => "key",
+            Self::Custom => "custom",
+        }
+    }
+}
+
 /// How a rule counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {
@@ -34,6 +49,19 @@ pub enum Algorithm {
     Concurrent,
 }
 
+impl Algorithm {
+    /// The word of the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gcra => "gcra",
+            Self::Sliding => "sliding",
+            Self::Fixed => "fixed",
+            Self::Concurrent => "concurrent",
+        }
+    }
+}
+
 /// What a rule answers while its store cannot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OnStoreFailure {
@@ -45,6 +73,18 @@ pub enum OnStoreFailure {
     Local,
 }
 
+impl OnStoreFailure {
+    /// The word of the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+            Self::Local => "local",
+        }
+    }
+}
+
 /// Which requests count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Counted {
@@ -52,6 +92,17 @@ pub enum Counted {
     All,
     /// Those that fail: a unit is taken before and given back after success, so that no flood slips in between.
     Failure,
+}
+
+impl Counted {
+    /// The word of the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Failure => "failure",
+        }
+    }
 }
 
 /// So many in so long a time.

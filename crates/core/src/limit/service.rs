@@ -1,11 +1,12 @@
 //! [`Limiter`]: what applications and the server call.
 
 use super::{
-    Addresses, Decision, Demand, KeyError, Level, LimitKey, LimitStore, Matched, ResetPattern, Rule, Standing, TopKey, Verdict,
-    answer::{Checked, Said, Taken, denial, outcome_of, said, taken},
+    Decision, Demand, KeyError, Level, LimitKey, LimitStore, Listed, Matched, ResetPattern, Rule, Standing, TopKey, Verdict,
+    answer::{Checked, Outcome, Said, Taken, denial, outcome_of, said, taken},
     bounds,
     challenge::{ChallengeVerifier, Challenges},
     denied::DeniedKeys,
+    listed::{Exempt, is_refused, refusal},
     rules::{Figures, Ruled, Rules},
 };
 use crate::{
@@ -28,6 +29,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use tokio::sync::Semaphore;
 
 /// What a [`Limiter`] is made of.
 pub struct LimiterParts {
@@ -45,8 +47,6 @@ pub struct LimiterParts {
     pub verifier: Option<Arc<dyn ChallengeVerifier>>,
     /// The rules.
     pub rules: Rules,
-    /// Which addresses count as one.
-    pub addresses: Addresses,
     /// Where denials are noted.
     pub observer: Observer,
     /// The clock of what is counted in this process.
@@ -59,6 +59,7 @@ pub struct Ask {
     ruled: Arc<Ruled>,
     key: LimitKey,
     cost: u64,
+    listed: Option<Listed>,
 }
 
 impl Ask {
@@ -72,6 +73,12 @@ impl Ask {
     #[must_use]
     pub fn key(&self) -> &LimitKey {
         &self.key
+    }
+
+    /// On which list the address is that asks.
+    #[must_use]
+    pub fn listed(&self) -> Option<Listed> {
+        self.listed
     }
 
     pub(super) fn figures(&self) -> &Figures {
@@ -116,11 +123,11 @@ pub struct Limiter {
     pub(super) bus: Arc<dyn Bus>,
     deployment: Deployment,
     rules: RwLock<Arc<Rules>>,
-    addresses: Addresses,
     observer: Observer,
     pub(super) clock: Clock,
     pub(super) challenges: Challenges,
     denied: DeniedKeys,
+    pub(super) waiting: Semaphore,
     store_failed: AtomicBool,
 }
 
@@ -134,7 +141,7 @@ impl Limiter {
     /// A limiter that listens to the bus for as long as it lives. Needs a tokio runtime.
     #[must_use]
     pub fn start(parts: LimiterParts) -> Arc<Self> {
-        let LimiterParts { store, fallback, bus, deployment, ring, verifier, rules, addresses, observer, clock } = parts;
+        let LimiterParts { store, fallback, bus, deployment, ring, verifier, rules, observer, clock } = parts;
         let news = bus.subscribe();
         let limiter = Arc::new(Self {
             store,
@@ -142,11 +149,11 @@ impl Limiter {
             bus,
             deployment,
             rules: RwLock::new(Arc::new(rules)),
-            addresses,
             observer,
             clock,
             challenges: Challenges::new(ring, verifier),
             denied: DeniedKeys::default(),
+            waiting: Semaphore::new(bounds::WAITERS),
             store_failed: AtomicBool::new(false),
         });
         tokio::spawn(hear(Arc::downgrade(&limiter), news));
@@ -165,94 +172,107 @@ impl Limiter {
         self.denied.clear();
     }
 
+    /// The tag under which a user is counted.
+    #[must_use]
+    pub fn tag_of(&self, user: &UserId) -> UserTag {
+        self.deployment.tag(user)
+    }
+
     /// Asks by texts: an address, a user id, `all`, or any key, as the level of the rule wants it.
     ///
     /// # Errors
     /// [`AskError`].
     pub fn ask(&self, rule: &str, key: &str, cost: u64) -> Result<Ask, AskError> {
-        let ruled = self.rules.read().get(rule).cloned().ok_or(AskError::UnknownRule)?;
+        let rules = self.rules();
+        let ruled = rules.get(rule).cloned().ok_or(AskError::UnknownRule)?;
         if cost == 0 {
             return Err(AskError::Cost);
         }
+        if ruled.rule.options().level == Level::Ip {
+            let (address, key) = rules.addresses().read(key).map_err(AskError::Key)?;
+            return Ok(Ask { ruled, key, cost, listed: rules.listed(address) });
+        }
         let key = self.key(&ruled.rule, key)?;
-        Ok(Ask { ruled, key, cost })
+        Ok(Ask { ruled, key, cost, listed: None })
     }
 
     fn key(&self, rule: &Rule, text: &str) -> Result<LimitKey, AskError> {
         match rule.options().level {
-            Level::Ip => self.addresses.parse(text).map_err(AskError::Key),
             Level::User => {
                 let user = UserId::new(text).map_err(|_| AskError::UserId)?;
-                Ok(LimitKey::of_user(self.deployment.tag(&user)))
+                Ok(LimitKey::of_user(self.tag_of(&user)))
             }
-            Level::Global if text != "all" => Err(AskError::Key(KeyError::Global)),
-            Level::Global | Level::Endpoint | Level::Key | Level::Custom => LimitKey::new(text).map_err(AskError::Key),
+            Level::Global if text != ALL => Err(AskError::Key(KeyError::Global)),
+            Level::Global | Level::Ip | Level::Endpoint | Level::Key | Level::Custom => {
+                LimitKey::new(text).map_err(AskError::Key)
+            }
         }
     }
 
     /// Asks for one unit of a rule by what a request is; `None` where the request lacks what the rule counts: nobody is thrown into one
-    /// bucket with everybody else who is unknown.
+    /// bucket with everybody else who is unknown. Where the address is listed, it is so for every rule.
     #[must_use]
     pub fn ask_for(&self, ruled: &Arc<Ruled>, request: &Requester<'_>) -> Option<Ask> {
+        let rules = self.rules();
         let key = match ruled.rule.options().level {
-            Level::Ip => self.addresses.key(request.ip?),
+            Level::Ip => rules.addresses().key(request.ip?),
             Level::User => LimitKey::of_user(request.user?),
-            Level::Endpoint => LimitKey::new(request.endpoint?).ok()?,
-            Level::Global => LimitKey::new("all").ok()?,
-            Level::Key | Level::Custom => return None,
+            Level::Endpoint => LimitKey::of_any(request.endpoint?),
+            Level::Global => LimitKey::of_any(ALL),
+            Level::Key | Level::Custom => LimitKey::of_any(request.key?),
         };
-        Some(Ask { ruled: ruled.clone(), key, cost: 1 })
+        let listed = request.ip.and_then(|ip| rules.listed(ip));
+        Some(Ask { ruled: ruled.clone(), key, cost: request.cost.max(1), listed })
     }
 
     /// Decides everything together: all of it is taken, or nothing.
     ///
     /// # Errors
     /// [`AskError::TooMany`].
-    pub async fn check(&self, asks: Vec<Ask>) -> Result<Checked, AskError> {
+    pub async fn check(&self, mut asks: Vec<Ask>) -> Result<Checked, AskError> {
         if asks.len() > bounds::DEMANDS {
             return Err(AskError::TooMany);
         }
+        if is_refused(&asks) {
+            return Ok(refusal(asks));
+        }
+        let exempt = Exempt::out_of(&mut asks);
+        Ok(exempt.into(self.counted(asks).await))
+    }
+
+    /// Decides what is to be counted.
+    async fn counted(&self, asks: Vec<Ask>) -> Checked {
+        if asks.is_empty() {
+            return Checked { outcome: Outcome::Allowed, said: Vec::new(), taken: Taken::default() };
+        }
         if let Some(known) = self.known_denial(&asks) {
-            return Ok(known.judged(asks));
+            return known.judged(asks);
         }
         let demands: Vec<Demand> = asks.iter().map(Ask::demand).collect();
         let decided = self.store.check(&demands, self.clock.now()).await;
         self.note_store(&decided);
-        Ok(match decided {
+        match decided {
             Ok(decision) => self.decided(asks, demands, decision, false),
             Err(_) => self.without_store(asks).await,
-        })
+        }
     }
 
     /// Where the keys stand, taking nothing. Asks the store, whatever is remembered.
     ///
     /// # Errors
     /// A [`Fault`] of the store.
-    pub async fn peek(&self, asks: Vec<Ask>) -> Result<Checked, Fault> {
-        let demands: Vec<Demand> = asks.iter().map(Ask::demand).collect();
-        let decision = self.store.peek(&demands, self.clock.now()).await?;
-        let outcome = outcome_of(&asks, &decision);
-        Ok(Checked { outcome, said: said(asks, decision.verdicts), taken: Taken::default() })
-    }
-
-    /// Asks until everything is allowed, for as long as one may wait. The last answer is told.
-    ///
-    /// # Errors
-    /// [`AskError::TooMany`].
-    ///
-    /// # Cancel safety
-    /// What was taken by a check whose future is dropped stays taken.
-    pub async fn check_until(&self, asks: Vec<Ask>, longest: Duration) -> Result<Checked, AskError> {
-        let end = Instant::now() + longest;
-        loop {
-            let checked = self.check(asks.clone()).await?;
-            let super::Outcome::Denied { retry_after_ms } = checked.outcome else { return Ok(checked) };
-            let wait = Duration::from_millis(retry_after_ms);
-            if Instant::now() + wait > end {
-                return Ok(checked);
-            }
-            tokio::time::sleep(wait).await;
+    pub async fn peek(&self, mut asks: Vec<Ask>) -> Result<Checked, Fault> {
+        if is_refused(&asks) {
+            return Ok(refusal(asks));
         }
+        let exempt = Exempt::out_of(&mut asks);
+        let demands: Vec<Demand> = asks.iter().map(Ask::demand).collect();
+        let decision = match demands.is_empty() {
+            true => Decision { granted: true, verdicts: Vec::new() },
+            false => self.store.peek(&demands, self.clock.now()).await?,
+        };
+        let outcome = outcome_of(&asks, &decision);
+        Ok(exempt.into(Checked { outcome, said: said(asks, decision.verdicts), taken: Taken::default() }))
     }
 
     /// Gives back what a check took: the request does not count. Where the store fails it stays taken.
@@ -267,6 +287,17 @@ impl Limiter {
             }
             Ok(()) => {}
             Err(fault) => tracing::debug!(class = fault.class(), "what a request took cannot be given back"),
+        }
+    }
+
+    /// As [`Self::give_back`], where nobody waits for it. Outside a runtime it stays taken.
+    pub fn give_back_soon(self: &Arc<Self>, taken: Taken) {
+        if taken.refunds.is_empty() {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let limiter = self.clone();
+            runtime.spawn(async move { limiter.give_back(taken).await });
         }
     }
 
@@ -370,6 +401,12 @@ impl Limiter {
         }
     }
 
+    /// Tells the security log that somebody reset keys: which, as they named them, and how many there were.
+    pub fn note_reset(&self, scope: &str, count: u64, origin: &Origin) {
+        let event = Event::new(EventType::AdminLimitsReset, self.clock.now(), origin);
+        self.observer.note(event.because(scope).counting(count));
+    }
+
     /// Counts faults of the store and their end.
     fn note_store<T>(&self, answer: &Result<T, Fault>) {
         match answer {
@@ -390,6 +427,9 @@ impl Limiter {
     }
 }
 
+/// The one key of a rule of level global.
+const ALL: &str = "all";
+
 /// What a request is, for rules that are applied to it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Requester<'a> {
@@ -399,6 +439,10 @@ pub struct Requester<'a> {
     pub user: Option<UserTag>,
     /// What it asks for.
     pub endpoint: Option<&'a str>,
+    /// The key of the caller's making that it belongs to.
+    pub key: Option<&'a str>,
+    /// Units that it costs; 0 counts as 1.
+    pub cost: u64,
 }
 
 /// A denial that is remembered.

@@ -12,35 +12,23 @@ use http::Request;
 use vestibule_core::bounds::USER_AGENT_BYTES;
 use vestibule_core::event::Origin;
 use vestibule_core::id::UserTag;
-use vestibule_core::limit::{Ask, AskError, Checked, Limiter, Requester, bounds::KEY_BYTES};
+use vestibule_core::limit::{Ask, AskError, Checked, Limiter, Requester};
 use vestibule_core::session::model::cut;
 
 use super::judge::{Identity, read};
-use super::{AUTH_REQUEST, EXT_AUTHZ, Endpoint, FORWARD_AUTH, Shared};
+use super::{Endpoint, Shared};
 use crate::bearer_layer;
 use crate::credential::{Credential, client};
 use crate::problem::{Problem, ProblemCode};
-use crate::rate_limit::{LimitFields, challenge, put, refusal};
+use crate::rate_limit::{ChosenFields, challenge, put, refusal};
 
-/// Which limits bound the requests that proxies ask about.
+/// What bounds the requests that proxies ask about: rules that guard one of our paths by themselves, and those that are asked for.
 #[derive(Debug, Clone)]
 pub struct ProxyLimits {
     /// Decides.
     pub limiter: Arc<Limiter>,
-    /// Rules that hold at a path of ours without being asked for: rule and path, which is `/forward-auth`, `/auth-request` or `/ext-authz/*`.
-    pub applied: Vec<(Box<str>, Box<str>)>,
     /// What clients are told.
-    pub fields: LimitFields,
-}
-
-impl Endpoint {
-    fn is_at(self, path: &str) -> bool {
-        match self {
-            Self::ForwardAuth => path == FORWARD_AUTH,
-            Self::AuthRequest => path == AUTH_REQUEST,
-            Self::ExtAuthz => path.strip_suffix("/*") == Some(EXT_AUTHZ),
-        }
-    }
+    pub fields: ChosenFields,
 }
 
 impl Shared {
@@ -76,24 +64,24 @@ impl Shared {
 
     /// All rules of a request. The usual one has none and costs two looks.
     fn asks(&self, endpoint: Endpoint, request: &Request<()>) -> Result<Vec<Ask>, Problem> {
-        let applied = self.config.limits.as_ref().map_or(&[][..], |limits| limits.applied.as_slice());
-        if applied.is_empty() && !request.uri().query().is_some_and(|query| query.contains("limit=")) {
+        let rules = self.config.limits.as_ref().map(|limits| limits.limiter.rules());
+        let here = rules.iter().flat_map(|rules| rules.guarding(request.uri().path()));
+        if here.clone().next().is_none() && !request.uri().query().is_some_and(|query| query.contains("limit=")) {
             return Ok(Vec::new());
         }
         let (original, demands) = read(endpoint, request)?;
-        let Some(limits) = &self.config.limits else {
+        let (Some(limits), Some(rules)) = (&self.config.limits, &rules) else {
             return if demands.limits().next().is_none() { Ok(Vec::new()) } else { Err(unknown()) };
         };
         let credential = Credential::read(&self.config.cookie, request.headers());
         let requester = Requester {
             ip: client(&self.config.trusted, request.headers(), request.extensions()).ip,
             user: credential.and_then(|credential| self.user_in(credential)),
-            endpoint: original.uri.split('?').next().filter(|path| path.len() <= KEY_BYTES),
+            endpoint: original.uri.split('?').next(),
+            ..Requester::default()
         };
-        let rules = limits.limiter.rules();
-        let here = applied.iter().filter(|(_, path)| endpoint.is_at(path)).map(|(name, _)| &**name);
-        let mut asks = Vec::new();
-        for name in here.chain(demands.limits()) {
+        let mut asks: Vec<Ask> = here.filter_map(|ruled| limits.limiter.ask_for(ruled, &requester)).collect();
+        for name in demands.limits() {
             // A demand that is not understood must not be skipped.
             let ruled = rules.get(name).ok_or_else(unknown)?;
             asks.extend(limits.limiter.ask_for(ruled, &requester));
@@ -121,7 +109,7 @@ impl Shared {
         let Some(limits) = &self.config.limits else { return };
         let failed = response.status().is_client_error();
         let taken = if passed { checked.settle(failed) } else { checked.turn_away(failed) };
-        put(limits.fields, &checked, response.headers_mut());
+        put(limits.fields.get(), &checked, response.headers_mut());
         challenge::put_challenge(&limits.limiter, &checked, response.headers_mut());
         limits.limiter.give_back(taken).await;
     }

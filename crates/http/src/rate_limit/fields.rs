@@ -1,6 +1,9 @@
 //! What a client is told of its limits: the fields of draft-ietf-httpapi-ratelimit-headers-10 and those that came before them.
 
+use std::sync::Arc;
+
 use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use parking_lot::RwLock;
 use vestibule_core::limit::{Checked, Outcome, Said, Verdict};
 use vestibule_core::time::millis;
 
@@ -22,6 +25,29 @@ pub enum LimitFields {
     Both,
     /// None but `Retry-After`.
     Off,
+}
+
+/// A choice of fields that may change while requests are answered. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct ChosenFields(Arc<RwLock<LimitFields>>);
+
+impl ChosenFields {
+    /// What is chosen now.
+    #[must_use]
+    pub fn get(&self) -> LimitFields {
+        *self.0.read()
+    }
+
+    /// Chooses anew.
+    pub fn set(&self, fields: LimitFields) {
+        *self.0.write() = fields;
+    }
+}
+
+impl From<LimitFields> for ChosenFields {
+    fn from(fields: LimitFields) -> Self {
+        Self(Arc::new(RwLock::new(fields)))
+    }
 }
 
 /// Puts the fields of a check into an answer.
@@ -70,7 +96,7 @@ fn standings(checked: &Checked) -> Vec<String> {
 
 /// Clients are told of rules that may deny them.
 fn each(checked: &Checked) -> impl Iterator<Item = &Said> {
-    checked.said.iter().filter(|said| !said.ask.rule().numbers().shadow)
+    checked.said.iter().filter(|said| !said.ask.rule().numbers().shadow && said.ask.listed().is_none())
 }
 
 fn tightest(checked: &Checked) -> Option<Verdict> {

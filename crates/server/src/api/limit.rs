@@ -15,7 +15,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use vestibule::{
     http::{
         json::StrictJson,
@@ -23,10 +23,11 @@ use vestibule::{
         rate_limit,
     },
     limit::{
-        Ask, AskError, Challenge, Checked, OnStoreFailure, Puzzle, ResetPattern, Ruled, Said, Solution, SolveError, Solved,
-        Verdict,
-        bounds::{DEMANDS, KEY_BYTES, TOP_KEYS},
+        Ask, AskError, Challenge, Checked, Listed, OnStoreFailure, Puzzle, ResetPattern, Ruled, Said, Solution, SolveError,
+        Solved, Verdict,
+        bounds::{DEMANDS, KEY_BYTES, LONGEST_WAIT, TOP_KEYS},
     },
+    time::parse_duration,
 };
 
 pub(super) fn routes() -> Router<Arc<Server>> {
@@ -45,6 +46,17 @@ struct CheckBody {
     checks: Vec<CheckOne>,
     #[serde(default)]
     peek: bool,
+    wait: Option<String>,
+}
+
+impl CheckBody {
+    /// How long the caller would wait to be allowed.
+    fn wait(&self) -> Result<Duration, Problem> {
+        let Some(text) = &self.wait else { return Ok(Duration::ZERO) };
+        let wait = parse_duration(text).ok().filter(|wait| *wait <= LONGEST_WAIT && !self.peek);
+        let expected = format!("expected a duration of at most {} s, and no peek", LONGEST_WAIT.as_secs());
+        wait.ok_or_else(|| Problem::invalid_field("wait", expected))
+    }
 }
 
 #[derive(Deserialize)]
@@ -75,6 +87,9 @@ struct Item<'a> {
     strikes: Option<u64>,
     /// Whether hardly anything is left.
     near: bool,
+    /// On which list the address is: `exempt` or `refused`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listed: Option<&'static str>,
     /// By which policy it was answered, where the store failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<&'static str>,
@@ -83,27 +98,22 @@ struct Item<'a> {
 impl<'a> Item<'a> {
     fn new(said: &'a Said, key: &'a str) -> Self {
         let of = |number: fn(Verdict) -> u64| said.verdict.map(number);
+        let limit = said.ask.rule().numbers().limit;
+        let untouched = (said.ask.listed() == Some(Listed::Exempt)).then_some(limit);
         Self {
             rule: said.ask.rule().name(),
             key,
             allowed: said.allowed,
-            limit: said.ask.rule().numbers().limit,
-            remaining: of(|verdict| verdict.remaining),
+            limit,
+            remaining: of(|verdict| verdict.remaining).or(untouched),
             next_after_ms: of(|verdict| verdict.next_ms),
             reset_after_ms: of(|verdict| verdict.reset_ms),
             retry_after_ms: of(|verdict| verdict.retry_ms),
             strikes: of(|verdict| verdict.strikes),
             near: said.verdict.is_some_and(|verdict| verdict.is_near()),
-            policy: said.policy.map(policy),
+            listed: said.ask.listed().map(Listed::as_str),
+            policy: said.policy.map(OnStoreFailure::as_str),
         }
-    }
-}
-
-fn policy(policy: OnStoreFailure) -> &'static str {
-    match policy {
-        OnStoreFailure::Open => "open",
-        OnStoreFailure::Closed => "closed",
-        OnStoreFailure::Local => "local",
     }
 }
 
@@ -127,6 +137,7 @@ async fn check(
     if body.checks.is_empty() || body.checks.len() > DEMANDS {
         return Err(Problem::invalid_field("checks", format!("expected 1 to {DEMANDS} checks")));
     }
+    let wait = body.wait()?;
     let ask = |(place, one): (usize, &CheckOne)| {
         limits.ask(&one.rule, &one.key, one.cost).map_err(|error| refused(error, Some(place)))
     };
@@ -134,7 +145,7 @@ async fn check(
     let checked = if body.peek {
         limits.peek(asks).await.map_err(unavailable)?
     } else {
-        limits.check(asks).await.map_err(|error| refused(error, None))?
+        limits.check_until(asks, wait).await.map_err(|error| refused(error, None))?
     };
     if !checked.outcome.allowed() && !body.peek {
         limits.note_denial(&checked, &by.origin());
@@ -162,7 +173,7 @@ fn challenge_body(asked: &CheckOne, challenge: Challenge) -> Value {
 
 fn with_fields(server: &Server, checked: &Checked, mut response: Response) -> Response {
     let mut fields = HeaderMap::new();
-    rate_limit::put(server.limit_fields, checked, &mut fields);
+    rate_limit::put(server.limit_fields.get(), checked, &mut fields);
     response.headers_mut().extend(fields);
     response
 }
@@ -180,13 +191,14 @@ async fn show(
 }
 
 async fn reset(
-    _: By<LimitsWrite>,
+    by: By<LimitsWrite>,
     State(server): Shared,
     Path((rule, key)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let limits = &server.vestibule.limits;
     let ask = limits.ask(&rule, &key, 1).map_err(|error| refused(error, None))?;
-    limits.reset(&ask).await.map_err(unavailable)?;
+    let was_there = limits.reset(&ask).await.map_err(unavailable)?;
+    limits.note_reset(&format!("{rule}:{key}"), u64::from(was_there), &by.origin());
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -236,7 +248,7 @@ struct ResetBody {
 }
 
 async fn reset_matching(
-    _: By<LimitsWrite>,
+    by: By<LimitsWrite>,
     State(server): Shared,
     StrictJson(body): StrictJson<ResetBody>,
 ) -> Result<Response, Problem> {
@@ -247,6 +259,9 @@ async fn reset_matching(
     let matched = server.vestibule.limits.reset_matching(&pattern).await.map_err(|error| refused(error, None))?;
     let matched = matched.map_err(unavailable)?;
     let reset = if body.dry_run { 0 } else { matched.count };
+    if !body.dry_run {
+        server.vestibule.limits.note_reset(&format!("{}:{}", pattern.rule, pattern.glob), reset, &by.origin());
+    }
     Ok(ok(json!({"matched": matched.count, "reset": reset, "keys": matched.sample})).into())
 }
 
@@ -266,9 +281,19 @@ async fn top(_: By<LimitsRead>, State(server): Shared, StrictQuery(query): Stric
 #[derive(Serialize)]
 struct RuleBody<'a> {
     name: &'a str,
+    level: &'static str,
+    algorithm: &'static str,
     limit: u64,
     count: u64,
     period_ms: u64,
+    /// Which requests count.
+    counted: &'static str,
+    /// Paths that it guards by itself.
+    apply: &'a [Box<str>],
+    /// How many keys have numbers of their own.
+    overrides: usize,
+    has_penalty: bool,
+    challenge: bool,
     shadow: bool,
     on_store_failure: &'static str,
 }
@@ -279,11 +304,18 @@ async fn rules(_: By<LimitsRead>, State(server): Shared) -> Response {
         let (options, numbers) = (ruled.rule.options(), ruled.rule.numbers());
         json!(RuleBody {
             name: ruled.rule.name(),
+            level: options.level.as_str(),
+            algorithm: options.algorithm.as_str(),
             limit: numbers.limit,
             count: options.rate.count,
             period_ms: numbers.period_ms,
+            counted: options.counted.as_str(),
+            apply: &ruled.paths,
+            overrides: ruled.overrides.len(),
+            has_penalty: options.penalty.is_some(),
+            challenge: options.challenge,
             shadow: numbers.shadow,
-            on_store_failure: policy(options.on_store_failure),
+            on_store_failure: options.on_store_failure.as_str(),
         })
     };
     let rules: Vec<_> = rules.iter().map(body).collect();

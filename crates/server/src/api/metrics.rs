@@ -100,6 +100,14 @@ fn describe() {
         "vestibule_webhook_events_lost_total",
         "Events given up that are not kept any more either, since too many were"
     );
+    metrics::describe_counter!(
+        "vestibule_config_reloads_total",
+        "Times that the configuration file was read again: taken or refused"
+    );
+    metrics::describe_gauge!(
+        "vestibule_config_last_reload_successful",
+        "0 where the configuration file cannot be used as it is now, and what was in effect before stays"
+    );
     metrics::describe_gauge!("process_resident_memory_bytes", "Resident memory");
     metrics::describe_gauge!("process_open_fds", "Open file descriptors");
     metrics::describe_gauge!("process_cpu_seconds_total", "Processor time, user and system");

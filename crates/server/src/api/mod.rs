@@ -46,7 +46,7 @@ use vestibule::{
         forward_auth::{ProxyConfig, ProxyEndpoints, ProxyLimits},
         headers::{NO_STORE, REQUEST_ID},
         problem::{self, Problem, ProblemCode},
-        rate_limit::{LimitFields, RateLimitLayer},
+        rate_limit::{ChosenFields, RateLimitLayer},
         request_id,
     },
     key::Keys,
@@ -57,12 +57,8 @@ pub(crate) struct Server {
     pub(crate) vestibule: Vestibule,
     pub(crate) keys: Keys,
     pub(crate) browser: Browser,
-    /// Bounds the public routes.
-    pub(crate) limit_layer: RateLimitLayer,
-    /// Bounds what proxies ask.
-    pub(crate) proxy_limits: ProxyLimits,
     /// What clients are told of limits.
-    pub(crate) limit_fields: LimitFields,
+    pub(crate) limit_fields: ChosenFields,
     /// How long events are told, however long they are kept.
     pub(crate) event_retention: Duration,
     pub(crate) streams: Streams,
@@ -78,13 +74,15 @@ type Shared = State<Arc<Server>>;
 /// The public routes, and in front of them the endpoints that proxies ask.
 pub(crate) fn public(server: Arc<Server>) -> ProxyEndpoints<Router> {
     let Browser { cookie, trusted, allowed, .. } = &server.browser;
-    let tokens = server.vestibule.tokens.clone();
+    let (tokens, limiter, fields) =
+        (server.vestibule.tokens.clone(), server.vestibule.limits.clone(), server.limit_fields.clone());
+    let limits = RateLimitLayer::new(limiter.clone()).configured().trusting(trusted.clone()).telling(fields.clone());
     let config = ProxyConfig {
         cookie: cookie.clone(),
         trusted: trusted.clone(),
         allowed: allowed.clone(),
         tokens,
-        limits: Some(server.proxy_limits.clone()),
+        limits: Some(ProxyLimits { limiter, fields }),
     };
     let sessions = server.vestibule.sessions.clone();
     let router = auth::routes()
@@ -92,7 +90,7 @@ pub(crate) fn public(server: Arc<Server>) -> ProxyEndpoints<Router> {
         .merge(health::probes())
         .fallback(not_found)
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
-        .layer(server.limit_layer.clone())
+        .layer(limits)
         .layer(middleware::from_fn_with_state(server.clone(), auth::cors::answer))
         .layer(middleware::from_fn(metrics::observe))
         .layer(middleware::from_fn(stamp))

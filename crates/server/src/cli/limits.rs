@@ -25,6 +25,9 @@ pub(super) enum Command {
         /// Only look
         #[arg(long)]
         peek: bool,
+        /// Wait to be allowed, such as 5s; 10s at most
+        #[arg(long, value_name = "DURATION", conflicts_with = "peek")]
+        wait: Option<String>,
     },
     /// Show where a key stands, taking nothing
     Show {
@@ -66,7 +69,7 @@ pub(super) enum Command {
         #[arg(long, requires = "pattern")]
         dry_run: bool,
     },
-    /// The keys that the server denied most often
+    /// The keys that this server denied most often; each node remembers its own
     Top {
         /// How many
         #[arg(long, default_value_t = 20)]
@@ -79,11 +82,11 @@ impl Command {
     pub(super) fn run(self, client: &Client, output: Output) -> Result<ExitCode, Failure> {
         match self {
             Self::List => {
-                let columns = ["name", "limit", "count", "period_ms", "shadow", "on_store_failure"];
+                let columns = ["name", "level", "algorithm", "limit", "count", "period_ms", "apply", "overrides", "shadow"];
                 output.list(&client.get("/v1/limits")?, "rules", &columns)
             }
-            Self::Check { rule, key, cost, peek } => {
-                let body = json!({ "checks": [{ "rule": rule, "key": key, "cost": cost }], "peek": peek });
+            Self::Check { rule, key, cost, peek, wait } => {
+                let body = json!({ "checks": [{ "rule": rule, "key": key, "cost": cost }], "peek": peek, "wait": wait });
                 let answer = client.post("/v1/limits/check", &body)?;
                 output.object(&answer, &shown(&answer))?;
                 return Ok(if answer["allowed"] == true { ExitCode::SUCCESS } else { ExitCode::FAILURE });

@@ -3,16 +3,21 @@
 use super::{
     bounds,
     layers::is_bare,
+    limit_override::{self, LimitOverride},
     reader::Reader,
     siteverify::{self, SiteVerify},
     value::{Value, words},
 };
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use vestibule::{
-    http::{client_address::TrustedProxies, rate_limit::LimitFields},
+    http::{bounds::REQUIRED_LIMITS, rate_limit::LimitFields},
+    id::{UserId, UserTag},
     limit::{
-        AddressPrefixes, Algorithm, Counted, Level, OnStoreFailure, Penalty, Rate, Rule, RuleError, RuleOptions, bounds::RULES,
+        AddressPrefixes, Addresses, Algorithm, Counted, Level, OnStoreFailure, Penalty, Rate, Rule, RuleError, RuleOptions,
+        Ruled, Rules,
+        bounds::{DEMANDS, RULES},
     },
+    network::Networks,
     time::millis,
 };
 
@@ -33,12 +38,20 @@ pub(crate) struct Limits {
     pub(crate) fields: LimitFields,
     /// How much of an address counts. Default 32 bits of IPv4, 64 of IPv6.
     pub(crate) prefixes: AddressPrefixes,
-    /// Networks that no applied rule bounds. Default none.
-    pub(crate) exempt: TrustedProxies,
-    /// Networks that get nothing of what a rule is applied to. Default none.
-    pub(crate) refused: TrustedProxies,
+    /// Networks that no rule bounds. Default none.
+    pub(crate) exempt: Networks,
+    /// Networks that get nothing of what a rule bounds. Default none.
+    pub(crate) refused: Networks,
     /// Who judges responses to challenges. Default nobody: challenges are puzzles.
     pub(crate) siteverify: Option<SiteVerify>,
+}
+
+impl Limits {
+    /// The rules as they are put into effect. Users are counted under tags, which the deployment makes.
+    pub(crate) fn in_effect(&self, tag: impl Fn(&UserId) -> UserTag) -> Rules {
+        let rules: Rules = self.rules.iter().map(|limit| limit.in_effect(&tag)).collect();
+        rules.counting(Addresses(self.prefixes)).exempting(self.exempt.clone()).refusing(self.refused.clone())
+    }
 }
 
 /// One rule, and where it is applied.
@@ -48,6 +61,16 @@ pub(crate) struct LimitRule {
     pub(crate) rule: Rule,
     /// Paths of the public listener that it guards; all below one that ends with `/*`. Default none: callers ask for it by name.
     pub(crate) apply: Vec<String>,
+    /// Keys with numbers of their own. Default none.
+    pub(crate) overrides: Vec<LimitOverride>,
+}
+
+impl LimitRule {
+    fn in_effect(&self, tag: &impl Fn(&UserId) -> UserTag) -> Ruled {
+        let numbers = |one: &LimitOverride| (one.key.counted(tag).text().into(), Arc::new(one.rule.clone()));
+        let overrides = self.overrides.iter().map(numbers).collect();
+        Ruled::new(self.rule.clone(), overrides).guarding(self.apply.iter().map(|path| path.as_str().into()))
+    }
 }
 
 impl Value for Rate {
@@ -70,22 +93,25 @@ pub(super) fn read(reader: &mut Reader) -> Limits {
     let ipv4 = reader.number("limits.ipv4_prefix", 32, bounds::IPV4_PREFIX);
     let ipv6 = reader.number("limits.ipv6_prefix", 64, bounds::IPV6_PREFIX);
     let prefix = |bits: u64| u8::try_from(bits).unwrap_or(u8::MAX);
+    let prefixes = AddressPrefixes { ipv4: prefix(ipv4), ipv6: prefix(ipv6) };
+    let mut rules = read_rules(reader);
+    limit_override::read(reader, Addresses(prefixes), &mut rules);
     Limits {
-        rules: read_rules(reader),
+        rules,
         fields: reader.value("limits.headers", LimitFields::Both),
-        prefixes: AddressPrefixes { ipv4: prefix(ipv4), ipv6: prefix(ipv6) },
+        prefixes,
         exempt: read_networks(reader, "limits.exempt"),
         refused: read_networks(reader, "limits.refused"),
         siteverify: siteverify::read(reader),
     }
 }
 
-fn read_networks(reader: &mut Reader, path: &str) -> TrustedProxies {
+fn read_networks(reader: &mut Reader, path: &str) -> Networks {
     let entries = reader.list(path).unwrap_or_default();
     reader.note(path, format!("[{}]", entries.join(", ")));
-    TrustedProxies::parse(entries.iter().map(String::as_str)).unwrap_or_else(|error| {
+    Networks::parse(entries.iter().map(String::as_str)).unwrap_or_else(|error| {
         reader.problem(path, error);
-        TrustedProxies::default()
+        Networks::default()
     })
 }
 
@@ -105,6 +131,10 @@ fn read_rules(reader: &mut Reader) -> Vec<LimitRule> {
     }
     if rules.len() > RULES {
         reader.problem("limits.rules", format!("at most {RULES} rules can be given"));
+    }
+    // A proxy may ask for a few more beside those that hold at its path.
+    if rules.iter().filter(|rule| !rule.apply.is_empty()).count() > DEMANDS - REQUIRED_LIMITS {
+        reader.problem("limits.rules", format!("at most {} rules can be applied to paths", DEMANDS - REQUIRED_LIMITS));
     }
     rules.extend(built_in().into_iter().filter(|rule| !names.contains(rule.rule.name())));
     rules
@@ -135,7 +165,7 @@ fn built_in() -> Vec<LimitRule> {
             penalty: None,
             challenge: false,
         };
-        Some(LimitRule { rule: Rule::new(options).ok()?, apply: vec![path.to_owned()] })
+        Some(LimitRule { rule: Rule::new(options).ok()?, apply: vec![path.to_owned()], overrides: Vec::new() })
     })
     .collect()
 }
@@ -159,7 +189,7 @@ fn read_rule(reader: &mut Reader, path: &str) -> Option<LimitRule> {
     let challenge = reader.value(&key("challenge"), false);
     let options = RuleOptions { name, level, algorithm, rate, burst, on_store_failure, shadow, counted, penalty, challenge };
     match Rule::new(options) {
-        Ok(rule) => Some(LimitRule { rule, apply }),
+        Ok(rule) => Some(LimitRule { rule, apply, overrides: Vec::new() }),
         Err(error) => {
             // What is wrong with the name was told above, and nothing is told twice.
             if error != RuleError::Name {
@@ -170,7 +200,7 @@ fn read_rule(reader: &mut Reader, path: &str) -> Option<LimitRule> {
     }
 }
 
-fn required<T: Value>(reader: &mut Reader, path: &str, name: &str) -> Option<T> {
+pub(super) fn required<T: Value>(reader: &mut Reader, path: &str, name: &str) -> Option<T> {
     let key = format!("{path}.{name}");
     let value = reader.optional(&key);
     if value.is_none() && !reader.is_given(&key) {

@@ -4,7 +4,7 @@
 //! once, one line each, with the file's line or the variable's name. [`check`] tells every setting in effect and where it
 //! comes from. Nothing here reads the process's environment or keeps a global: sources are arguments.
 //!
-//! Deliberately absent: reloading, and values computed from other machines. A generated secret is not part of the
+//! Deliberately absent: when it is read again (`serve::reload`), and values computed from other machines. A generated secret is not part of the
 //! configuration either; the server asks [`secret`] for one when it starts in development mode.
 
 mod alias;
@@ -12,6 +12,7 @@ mod bounds;
 mod cache;
 mod layers;
 mod limit;
+mod limit_override;
 mod login;
 mod reader;
 mod record;
@@ -29,10 +30,10 @@ mod webhook;
 mod tests;
 
 pub(crate) use cache::CacheType;
-pub(crate) use limit::Limits;
+pub(crate) use limit::{LimitRule, Limits};
 pub(crate) use login::LoginPage;
 pub(crate) use record::Record;
-pub(crate) use report::{CheckReport, ConfigError, Problem};
+pub(crate) use report::{CheckReport, ConfigError, Problem, Setting};
 pub(crate) use secret::SecretText;
 pub(crate) use sections::{Cookie, Devices, Events, Http, Import, Log, LogFormat, Management, Metrics, Passwords, Public};
 pub(crate) use siteverify::SiteVerify;
@@ -44,7 +45,7 @@ use layers::{Layers, Raw, Source};
 use reader::Reader;
 use secret::Strictness;
 use sections::Listeners;
-use std::{collections::BTreeMap, io::Read as _, path::Path, path::PathBuf};
+use std::{collections::BTreeMap, io, io::Read as _, path::Path, path::PathBuf};
 use vestibule::{account::throttle::Budgets, session::Policies};
 
 /// The default configuration file: every setting with its default, and a comment.
@@ -263,13 +264,21 @@ fn resolve(sources: &Sources<'_>) -> (Config, CheckReport) {
 fn add_file(layers: &mut Layers, path: &Path) -> Result<(), Problem> {
     let name = path.display().to_string();
     let fault = |text: String| Problem::at(None, format!("cannot read the configuration file {name}: {text}"));
-    let file = std::fs::File::open(path).map_err(|error| fault(error.to_string()))?;
-    let mut text = String::new();
-    let length = file.take(bounds::FILE_BYTES + 1).read_to_string(&mut text).map_err(|error| fault(error.to_string()))?;
-    if length as u64 > bounds::FILE_BYTES {
+    let text = read_file(path).map_err(|error| fault(error.to_string()))?;
+    if text.len() as u64 > bounds::FILE_BYTES {
         return Err(fault(format!("it is longer than {} bytes", bounds::FILE_BYTES)));
     }
     layers.add_file(&name, &text)
+}
+
+/// The text of a configuration file; of one that is too long, no more than shows it.
+///
+/// # Errors
+/// Where it cannot be read, or is no text.
+pub(crate) fn read_file(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(bounds::FILE_BYTES + 1).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// `VESTIBULE_SECTION__KEY` is `section.key`; a single underscore belongs to the name.

@@ -8,6 +8,8 @@ pub(super) const GREETING: Duration = Duration::from_millis(500);
 pub(super) const HOUSEKEEPING: Duration = Duration::from_millis(500);
 /// Time between two looks at the stores for health and figures.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
+/// Time between two looks at the configuration file. A change is taken over once two looks in a row have seen the same.
+pub(super) const CONFIG_LOOK: Duration = Duration::from_millis(500);
 /// Time between two reminders to a store that may have been emptied.
 pub(super) const DEPLOYMENT: Duration = Duration::from_secs(1);
 /// Time between two rounds of housekeeping where Redis alone has the sessions: each looks at some thousand users.

@@ -7,6 +7,7 @@ mod listener;
 mod log;
 mod opening;
 pub(crate) mod redis;
+mod reload;
 mod stage;
 mod stop;
 
@@ -20,6 +21,7 @@ use crate::{
 use axum::Router;
 use greeting::{Greeting, KeySource};
 use listener::Connections;
+use reload::Watch;
 use stage::Staged;
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 use stop::Signals;
@@ -28,13 +30,8 @@ use tokio::{
     sync::{Semaphore, watch},
 };
 use vestibule::{
-    http::{
-        cookie::SessionCookie,
-        forward_auth::{AUTH_REQUEST, EXT_AUTHZ, FORWARD_AUTH, ProxyEndpoints, ProxyLimits},
-        rate_limit::RateLimitLayer,
-    },
+    http::{cookie::SessionCookie, forward_auth::ProxyEndpoints, rate_limit::ChosenFields},
     key::{BootstrapKey, Keys},
-    limit::Limiter,
 };
 
 /// Why the server does not start: one line for the operator.
@@ -42,13 +39,14 @@ pub(crate) type Refusal = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the server until it is told to stop.
 pub(crate) fn run(sources: &config::Sources<'_>) -> ExitCode {
-    let config = match config::load(sources) {
+    let watch = Watch::new(sources);
+    let (config, watch) = match config::load(sources) {
         Ok((config, report)) => {
             log::start(&config.log);
             for warning in &report.warnings {
                 tracing::warn!(warning = warning.as_str(), "configuration");
             }
-            config
+            (config, watch.from(report.settings))
         }
         Err(error) => {
             eprintln!("{error}");
@@ -62,7 +60,7 @@ pub(crate) fn run(sources: &config::Sources<'_>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let served = runtime.block_on(serve(config));
+    let served = runtime.block_on(serve(config, watch));
     // What was acknowledged is on disk, so nothing that is still under way may hold up the end. But the last task to let go of
     // the record closes it, which leaves one file that is whole without its log.
     runtime.shutdown_timeout(bounds::LET_GO);
@@ -82,8 +80,9 @@ pub(crate) fn run(sources: &config::Sources<'_>) -> ExitCode {
     }
 }
 
-async fn serve(config: Config) -> Result<(), Refusal> {
+async fn serve(config: Config, watch: Watch<'_>) -> Result<(), Refusal> {
     let mut signals = Signals::take()?;
+    let watch = watch.listen()?;
     let metrics = Exporter::install()?;
     let (switch, stop) = stop::switch();
     let browser = browser(&config)?;
@@ -115,14 +114,11 @@ async fn serve(config: Config) -> Result<(), Refusal> {
     let event_retention = config.events.retention;
     let streams = api::Streams::new(stop.clone());
     let webhooks = Webhooks::new(config.webhooks.clone());
-    let (limit_layer, limit_fields) = (limit_layer(&config, vestibule.limits.clone()), config.limits.fields);
-    let proxy_limits = proxy_limits(&config, vestibule.limits.clone());
+    let limit_fields = ChosenFields::from(config.limits.fields);
     let server = Arc::new(api::Server {
         vestibule,
         keys,
         browser,
-        limit_layer,
-        proxy_limits,
         limit_fields,
         event_retention,
         streams,
@@ -140,6 +136,7 @@ async fn serve(config: Config) -> Result<(), Refusal> {
 
     let failed = tokio::select! {
         () = signals.next() => None,
+        never = watch.run(&config, &server) => match never {},
         ended = &mut housekeeping => Some(ended?),
     };
     wind_down(&switch, &connections, &config.http, &mut signals).await;
@@ -210,33 +207,6 @@ async fn bind(name: &str, address: SocketAddr) -> Result<TcpListener, Refusal> {
 
 fn in_folder(config: &Config, error: impl std::fmt::Display) -> Refusal {
     format!("the data folder {} cannot be used: {error}", config.data_dir.display()).into()
-}
-
-fn limit_layer(config: &Config, limiter: Arc<Limiter>) -> RateLimitLayer {
-    let limits = &config.limits;
-    let layer = RateLimitLayer::new(limiter)
-        .trusting(config.public.trusted_proxies.clone())
-        .telling(limits.fields)
-        .exempting(limits.exempt.clone())
-        .refusing(limits.refused.clone());
-    let applied = limits.rules.iter().flat_map(|limit| limit.apply.iter().map(|path| (limit.rule.name(), path)));
-    applied.fold(layer, |layer, (name, path)| layer.rule_at(name, path))
-}
-
-fn proxy_limits(config: &Config, limiter: Arc<Limiter>) -> ProxyLimits {
-    let applied = config.limits.rules.iter().flat_map(|limit| {
-        let name = limit.rule.name();
-        limit.apply.iter().map(move |path| (name.into(), path.as_str().into()))
-    });
-    ProxyLimits {
-        limiter,
-        applied: applied.filter(|(_, path): &(Box<str>, Box<str>)| is_of_proxies(path)).collect(),
-        fields: config.limits.fields,
-    }
-}
-
-fn is_of_proxies(path: &str) -> bool {
-    [FORWARD_AUTH, AUTH_REQUEST].contains(&path) || path.strip_suffix("/*") == Some(EXT_AUTHZ)
 }
 
 fn browser(config: &Config) -> Result<api::Browser, Refusal> {

@@ -14,7 +14,6 @@ use tokio::{
 use vestibule::{
     OpenError, Options, Vestibule,
     fault::Fault,
-    limit::Addresses,
     password::{Blocklist, BreachedList, PasswordPolicy},
     secret::{KeyRing, Secret},
 };
@@ -25,7 +24,12 @@ pub(super) async fn open(config: &Config, waiting: &Waiting, greeting: &Greeting
     let mut said = None;
     loop {
         let error = match attempt(options(config)?, greeting).await {
-            Ok(vestibule) => return Ok(vestibule),
+            Ok(vestibule) => {
+                // Not among the options: the tags of users are known only now.
+                let limits = &vestibule.limits;
+                limits.replace_rules(config.limits.in_effect(|user| limits.tag_of(user)));
+                return Ok(vestibule);
+            }
             Err(error) => error,
         };
         let Some((component, fault)) = missing(&error) else { return Err(error.into()) };
@@ -92,8 +96,6 @@ fn options(config: &Config) -> Result<Options, Refusal> {
     if let Record::Postgres(url) = &config.record {
         options.database_url = Some(url.expose().to_owned());
     }
-    options.limits = config.limits.rules.iter().map(|limit| limit.rule.clone()).collect();
-    options.limit_addresses = Addresses(config.limits.prefixes);
     options.challenge_verifier = config.limits.siteverify.clone().map(|settings| Arc::new(SiteVerifier::new(settings)) as _);
     redis::set(&mut options, &config.store)?;
     options.data_dir = (config.record == Record::Sqlite).then(|| config.data_dir.clone());

@@ -63,3 +63,26 @@ impl Signals {
         }
     }
 }
+
+/// SIGHUP, where it means something.
+pub(super) struct Hangups(Option<Signal>);
+
+impl Hangups {
+    /// Takes it from the operating system, from now on, where it is wanted.
+    ///
+    /// # Errors
+    /// Where the operating system does not give it.
+    pub(super) fn take(wanted: bool) -> io::Result<Self> {
+        Ok(Self(if wanted { Some(signal(SignalKind::hangup())?) } else { None }))
+    }
+
+    /// Waits for the next one, for ever where it is not wanted. Cancel safe.
+    pub(super) async fn next(&mut self) {
+        match &mut self.0 {
+            Some(hangup) => {
+                hangup.recv().await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -16,9 +16,9 @@ use vestibule_core::{
     deployment::Deployment,
     event::Observer,
     limit::{
-        Addresses, Algorithm, Challenge, Counted, Decision, Demand, Level, LimitKey, LimitStore, Limiter, LimiterParts,
-        OnStoreFailure, Penalty, Rate, Refund, ResetPattern, Rule, RuleOptions, Solution, Solved, Standing, Usage, Verdict,
-        decide, give_back, look, pardon, solution_of,
+        Algorithm, Challenge, Counted, Decision, Demand, Level, LimitKey, LimitStore, Limiter, LimiterParts, OnStoreFailure,
+        Penalty, Rate, Refund, ResetPattern, Rule, RuleOptions, Solution, Solved, Standing, Usage, Verdict, decide, give_back,
+        look, pardon, solution_of,
     },
     secret::KeyRing,
     time::{Clock, Timestamp},
@@ -399,7 +399,6 @@ pub async fn a_challenge_is_solved_once_by_all_nodes(scene: LimitScene) {
             ring: ring.clone(),
             verifier: None,
             rules: [Rule::new(rule).expect("a rule")].into_iter().collect(),
-            addresses: Addresses::default(),
             observer: Observer::new().0,
             clock: Clock::system(),
         })

@@ -8,6 +8,8 @@ mod clock;
 mod denial;
 mod feed;
 mod import;
+#[cfg(feature = "axum")]
+mod limit;
 #[cfg(feature = "postgres")]
 mod node;
 #[cfg(feature = "postgres")]

@@ -332,7 +332,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Decide several limits together: all is taken, or nothing",
         (200, "{outcome, allowed, limits}"),
     )
-    .takes(&[("checks", "{rule, key, cost?}[]"), ("peek?", "boolean")]),
+    .takes(&[("checks", "{rule, key, cost?}[]"), ("peek?", "boolean"), ("wait?", "string")]),
     Operation::new(
         "post",
         "/v1/limits/solve",

@@ -196,6 +196,33 @@ fn limit_rules_are_judged_one_by_one() {
 }
 
 #[test]
+fn limit_overrides_are_judged_by_the_level_of_their_rule() {
+    const RULE: &str = "[[limits.rules]]\nname = \"of\"\nlevel = \"LEVEL\"\nrate = \"5/15m\"\n";
+    let of = |level: &str, key: &str, more: &str| {
+        let text = format!("{RULE}[[limits.overrides]]\nrule = \"of\"\nkey = \"{key}\"\nrate = \"9/1m\"\n{more}");
+        text.replace("LEVEL", level)
+    };
+    let (config, _) = resolve_text(&of("ip", "2001:db8::1", "burst = 3"));
+    let limit = &config.limits.rules[0];
+    assert_eq!(limit.overrides[0].rule.numbers().limit, 3);
+    assert_eq!(limit.overrides[0].rule.options().level, limit.rule.options().level);
+    let again = "[[limits.overrides]]\nrule = \"of\"\nkey = \"2001:db8::2\"\nrate = \"1/1m\"\n";
+    let cases = [
+        (of("ip", "somewhere", ""), "limits.overrides[0].key: the key of a rule of level ip is an address"),
+        (of("ip", "10.0.0.0/8", ""), "limits.overrides[0].key: the key of a rule of level ip is an address"),
+        (of("global", "k", ""), "limits.overrides[0].key: the only key of a rule of level global is all"),
+        (of("custom", "k", "colour = 1"), "unknown key limits.overrides[0].colour"),
+        (of("custom", "k", "").replace("rule = \"of\"", "rule = \"off\""), "limits.overrides[0].rule: there is no rule off"),
+        (of("custom", "k", "").replace("rate = \"9/1m\"", ""), "limits.overrides[0]: rate is missing"),
+        (of("ip", "2001:db8::1", again), "limits.overrides[1].key: has another override of of"),
+    ];
+    for (text, expected) in cases {
+        let found = problems(&check_file(&text, &[("VESTIBULE_SECRET", STRONG)]));
+        assert!(found.len() == 1 && found[0].ends_with(expected), "{found:?} {text}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_toml_or_not_there_is_refused() {
     let report = check_file("[sessions]\ncap = \n", &[("VESTIBULE_SECRET", STRONG)]);
     assert!(problems(&report)[0].starts_with("vestibule.toml:2: "), "{:?}", problems(&report));

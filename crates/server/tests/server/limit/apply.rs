@@ -1,6 +1,6 @@
 //! Rules in front of the public routes.
 
-use super::{ask, json, rule, show, with};
+use super::{ask, check_all, json, rule, show, with};
 use vestibule_testkit::process::{Response, Server, ServerOptions, get, post};
 
 const PASSWORD: &str = "four brown foxes jump";
@@ -74,13 +74,53 @@ fn accounts_are_guarded_from_the_first_start() {
     assert_eq!(names, ["login", "refresh", "register", "reset"]);
 }
 
+/// An address on a list is treated alike wherever it asks: at the layer, behind a proxy, and by name.
 #[test]
 fn networks_are_exempt_or_refused() {
-    let guard = rule("me", "ip", "1/1h", "apply = [\"/auth/me\"]");
+    let rules = [
+        rule("me", "ip", "1/1h", "apply = [\"/auth/me\"]"),
+        rule("proxied", "global", "1/1h", "apply = [\"/forward-auth\"]"),
+        rule("asked", "ip", "1/1h", ""),
+        rule("beside", "custom", "2/1h", ""),
+        rule("watched", "ip", "1/1h", "shadow = true"),
+    ];
+    let listing = |list: &str| {
+        let lists = format!("[limits]\n{list} = [\"127.0.0.0/8\", \"192.0.2.0/24\"]\n");
+        Server::start(with(&[vec![lists], rules.to_vec()].concat()))
+    };
     let me = |server: &Server| get("/auth/me").send(&server.public);
-    let exempt = Server::start(with(&["[limits]\nexempt = [\"127.0.0.0/8\"]\n".to_owned(), guard.clone()]));
+    let proxied = |server: &Server| {
+        let request = get("/forward-auth").header("X-Forwarded-Method", "GET").header("X-Forwarded-Proto", "https");
+        request.header("X-Forwarded-Host", "app.example").header("X-Forwarded-Uri", "/").send(&server.public)
+    };
+    let both = json!([{"rule": "beside", "key": "k"}, {"rule": "asked", "key": "192.0.2.9"}]);
+
+    let exempt = listing("exempt");
     assert_eq!([me(&exempt).status, me(&exempt).status], [401, 401]);
-    let refused = Server::start(with(&["[limits]\nrefused = [\"127.0.0.0/8\"]\n".to_owned(), guard]));
+    assert_eq!([proxied(&exempt).status, proxied(&exempt).status], [401, 401], "a global rule neither");
+    for left in [1, 0] {
+        let answer = check_all(&exempt, &both).expect(200).json();
+        assert_eq!((&answer["allowed"], &answer["limits"][0]["remaining"]), (&json!(true), &json!(left)), "{answer}");
+        assert_eq!((&answer["limits"][1]["listed"], &answer["limits"][1]["remaining"]), (&json!("exempt"), &json!(1)));
+    }
+    let answer = check_all(&exempt, &both).expect(200).json();
+    assert_eq!(
+        (&answer["outcome"], &answer["limits"][1]["allowed"]),
+        (&json!("denied"), &json!(true)),
+        "what is counted still is"
+    );
+
+    let refused = listing("refused");
     assert_eq!(me(&refused).expect(403).code(), "address_refused");
+    assert_eq!(proxied(&refused).expect(403).code(), "address_refused");
     assert_eq!(log_in(&refused, PASSWORD).expect(403).code(), "address_refused");
+    let answer = check_all(&refused, &both).expect(200);
+    assert_eq!(answer.header("retry-after"), None, "waiting does not help");
+    let answer = answer.json();
+    assert_eq!((&answer["outcome"], &answer["limits"][1]["listed"]), (&json!("denied"), &json!("refused")), "{answer}");
+    assert_eq!(show(&refused, "beside", "k")["remaining"], 2, "nothing was taken");
+    let watched = check_all(&refused, &json!([{"rule": "watched", "key": "192.0.2.9"}])).expect(200).json();
+    assert_eq!(watched["allowed"], true, "a shadow denies nobody");
+    let outside = check_all(&refused, &json!([{"rule": "asked", "key": "198.51.100.1"}])).expect(200).json();
+    assert_eq!(outside["allowed"], true);
 }

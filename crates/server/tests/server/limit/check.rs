@@ -1,7 +1,11 @@
 //! What backends ask.
 
-use super::{allowed, ask, check, check_all, json, rule, show, with};
-use vestibule_testkit::process::{Server, delete, post};
+use super::{Value, allowed, ask, check, check_all, json, rule, show, with};
+use std::time::Instant;
+use vestibule_testkit::{
+    bounds::START,
+    process::{Server, delete, get, post, wait_for},
+};
 
 /// L3, L8
 #[test]
@@ -88,7 +92,7 @@ fn penalties_shadows_and_figures() {
     for number in 0..20 {
         assert_eq!(allowed(&server, "shadow", &format!("key-{number}"), 2), 2);
     }
-    let metrics = ask(&server, vestibule_testkit::process::get("/metrics")).expect(200).text();
+    let metrics = ask(&server, get("/metrics")).expect(200).text();
     let line =
         |start: &str| metrics.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}\n{metrics}"));
     assert!(line("vestibule_limit_would_deny_total{rule=\"shadow\"}").ends_with(" 20"));
@@ -96,7 +100,7 @@ fn penalties_shadows_and_figures() {
     assert!(!metrics.contains("key-7"), "keys are no labels");
 }
 
-/// L22
+/// L22, O19
 #[test]
 fn keys_are_reset_over_http_and_on_the_command_line() {
     let server = Server::start(with(&[rule("reset", "custom", "1/1h", ""), rule("people", "user", "1/1h", "")]));
@@ -122,7 +126,41 @@ fn keys_are_reset_over_http_and_on_the_command_line() {
     assert!(run(&["limits", "top"]).contains("b1"));
     assert!(run(&["limits", "list"]).contains("register"));
     assert!(run(&["limits", "show", "reset", "b1", "--json"]).contains("\"remaining\": 0"));
+    let noted = || {
+        let events = ask(&server, get("/v1/events?type=admin.limits_reset")).expect(200).json();
+        let event = |event: &Value| (event["reason"].as_str().unwrap_or_default().to_owned(), event["count"].as_u64());
+        Some(events["events"].as_array()?.iter().map(event).collect::<Vec<_>>()).filter(|events| events.len() >= 4)
+    };
+    let mut noted = wait_for(START, noted).expect("each reset is an event");
+    noted.sort();
+    let of = |reason: &str, count| (reason.to_owned(), Some(count));
+    assert_eq!(noted, [of("people:42", 1), of("reset:a*", 2), of("reset:a1", 0), of("reset:a1", 1)], "a dry run is none");
     let _ = ask(&server, delete("/v1/limits/none/x")).expect(422);
     let people = json!({"rule": "people", "pattern": "4*"});
     assert_eq!(ask(&server, post("/v1/limits/reset").json(&people)).expect(422).json()["field"], "pattern");
+}
+
+/// Whoever would rather wait than be denied says for how long.
+#[test]
+fn a_check_may_wait() {
+    let server = Server::start(with(&[rule("soon", "custom", "1/500ms", ""), rule("late", "custom", "1/1h", "")]));
+    let waiting = |rule: &str, more: Value| {
+        let mut body = json!({"checks": [{"rule": rule, "key": "k"}]});
+        body.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        ask(&server, post("/v1/limits/check").json(&body))
+    };
+    let started = Instant::now();
+    for _ in 0..3 {
+        assert_eq!(waiting("soon", json!({"wait": "10s"})).expect(200).json()["outcome"], "allowed");
+    }
+    assert!(started.elapsed().as_millis() >= 950, "two of them had to wait: {:?}", started.elapsed());
+    assert_eq!(waiting("late", json!({"wait": "10s"})).expect(200).json()["allowed"], true);
+    let started = Instant::now();
+    assert_eq!(waiting("late", json!({"wait": "10s"})).expect(200).json()["allowed"], false);
+    assert!(started.elapsed().as_secs() < 5, "nobody waits in vain");
+    for wrong in [json!({"wait": "11s"}), json!({"wait": "0s"}), json!({"wait": "soon"}), json!({"wait": "1s", "peek": true})] {
+        assert_eq!(waiting("soon", wrong.clone()).expect(422).json()["field"], "wait", "{wrong}");
+    }
+    let output = server.command().args(["limits", "check", "soon", "other", "--wait", "5s"]).output().expect("it runs");
+    assert!(output.status.success(), "{output:?}");
 }

@@ -5,6 +5,7 @@ mod challenge;
 mod check;
 mod fields;
 mod proxy;
+mod reload;
 mod store;
 mod verifier;
 
