@@ -1,8 +1,9 @@
 //! The rules of Vestibule: sessions, accounts, events and management keys as plain data and pure functions.
 //!
 //! What lives here decides; what lives in the store crates keeps. A command is plain data, a transition applies it to one
-//! user's aggregate without I/O, and every store runs the same transition (the record on SQL and the memory store call it;
-//! a scripted store repeats it and is held to it by the conformance suite).
+//! user's aggregate without I/O, and every store runs the same transition: memory under a lock, SQL in a transaction, Redis in the
+//! process, where a script writes the effects if nobody else changed the user. The rules of rate limits alone are repeated in scripts,
+//! which the conformance suite holds to them.
 //!
 //! Deliberately absent: networks, disks, HTTP types, and clocks. `now` is an argument everywhere; [`time::Clock`] is the one
 //! place that reads the time.

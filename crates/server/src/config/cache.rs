@@ -28,6 +28,9 @@ pub(super) fn read(reader: &mut Reader) -> BTreeMap<String, CacheType> {
             types.insert(name, cached);
         }
     }
+    if !types.is_empty() {
+        reader.warn("cache.types: there is no cache yet; nothing is cached".to_owned());
+    }
     types
 }
 

@@ -55,7 +55,7 @@ pub(super) const LATER: [(&str, &str); 1] = [("store.cache_url", "comes with the
 
 const NO_CLEANUP: &str = "expired sessions need no clean-up interval";
 const RETRIES: &str = "what can safely be sent again is sent again within store.timeout";
-const LIMITS: &str = "comes with rate limits, as [[limits.rules]]";
+const LIMITS: &str = "rate limits are rules of their own, in [[limits.rules]]";
 const CACHE: &str = "comes with the cache, as [cache.types.NAME]";
 
 /// Names that only meant something to another system, and why they mean nothing here.
