@@ -31,6 +31,11 @@ impl Networks {
         texts.into_iter().map(parse_one).collect::<Result<Vec<_>, _>>().map(Self::new)
     }
 
+    /// Each as it is usually written: `10.0.0.0/8`.
+    pub fn texts(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(ToString::to_string)
+    }
+
     /// Whether the address is in one of them.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

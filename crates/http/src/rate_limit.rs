@@ -52,9 +52,10 @@ use tower::{Layer, Service};
 use vestibule_core::bounds::{REQUEST_ID_BYTES, USER_AGENT_BYTES};
 use vestibule_core::event::Origin;
 use vestibule_core::limit::{Ask, Checked, Limiter, Outcome};
-use vestibule_core::session::model::cut;
+use vestibule_core::session::{Sessions, model::cut};
 
 use crate::client_address::TrustedProxies;
+use crate::cookie::SessionCookie;
 use crate::credential::{client, text};
 use crate::headers::{REQUEST_ID, single};
 use crate::problem::{Problem, ProblemCode};
@@ -110,6 +111,13 @@ impl RateLimitLayer {
     #[must_use]
     pub fn configured(self) -> Self {
         self.with(|shared| shared.guards.configured = true)
+    }
+
+    /// Counts users also where no layer around this one has found a session: by the token of this cookie or of the bearer, which says whose it
+    /// is. That costs no round trip, and nobody asks whether its session still lives.
+    #[must_use]
+    pub fn counting_users(self, sessions: Arc<Sessions>, cookie: SessionCookie) -> Self {
+        self.with(|shared| shared.guards.readers = Some((sessions, cookie)))
     }
 
     /// Asks this what a request costs, for all rules. Default 1; 0 is free.

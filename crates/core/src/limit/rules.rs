@@ -133,6 +133,18 @@ impl Rules {
         self.addresses
     }
 
+    /// The networks that no rule bounds.
+    #[must_use]
+    pub fn exempt(&self) -> &Networks {
+        &self.exempt
+    }
+
+    /// The networks that get nothing of what a rule bounds.
+    #[must_use]
+    pub fn refused(&self) -> &Networks {
+        &self.refused
+    }
+
     /// On which list an address is.
     #[must_use]
     pub fn listed(&self, address: IpAddr) -> Option<Listed> {

@@ -8,7 +8,10 @@ use http::Method;
 use http::request::Parts;
 use vestibule_core::id::{UserId, UserTag};
 use vestibule_core::limit::{Ask, Level, Limiter, Requester, Ruled, Rules, is_at};
+use vestibule_core::session::Sessions;
 
+use crate::cookie::SessionCookie;
+use crate::credential::Credential;
 use crate::problem::{Problem, ProblemCode};
 use crate::{bearer_layer, session_layer};
 
@@ -34,6 +37,8 @@ pub(super) struct Guards {
     /// Whether rules that say themselves what they guard do.
     pub(super) configured: bool,
     pub(super) cost_of: Option<CostOf>,
+    /// Who reads tokens that no layer around this one has read, and from which cookie.
+    pub(super) readers: Option<(Arc<Sessions>, SessionCookie)>,
 }
 
 impl Guards {
@@ -49,7 +54,7 @@ impl Guards {
         let path = parts.uri.path();
         // One count for all that one route serves, whatever stands in its parameters.
         let endpoint = parts.extensions.get::<MatchedPath>().map_or(path, MatchedPath::as_str);
-        let requester = Requester { ip, user: user(parts), endpoint: Some(endpoint), key: None, cost };
+        let requester = Requester { ip, user: self.user(parts), endpoint: Some(endpoint), key: None, cost };
         let rules = limiter.rules();
         let mut asks = Vec::new();
         if self.configured {
@@ -60,6 +65,15 @@ impl Guards {
             asks.extend(guard.ask(limiter, ruled, parts, requester));
         }
         Ok(asks)
+    }
+
+    /// Who it is, as a layer around this one has found out, or as the token says itself.
+    fn user(&self, parts: &Parts) -> Option<UserTag> {
+        let found = session_layer::tag_in(&parts.extensions).or_else(|| bearer_layer::tag_in(&parts.extensions));
+        found.or_else(|| {
+            let (sessions, cookie) = self.readers.as_ref()?;
+            sessions.tag_in(Credential::read(cookie, &parts.headers)?.token)
+        })
     }
 }
 
@@ -83,9 +97,4 @@ fn find<'a>(rules: &'a Rules, name: &str) -> Result<&'a Arc<Ruled>, Problem> {
         tracing::error!(rule = name, "a RateLimitLayer names a limit rule that does not exist");
         Problem::new(ProblemCode::Internal)
     })
-}
-
-/// Who it is, where a layer around this one has found out.
-fn user(parts: &Parts) -> Option<UserTag> {
-    session_layer::tag_in(&parts.extensions).or_else(|| bearer_layer::tag_in(&parts.extensions))
 }

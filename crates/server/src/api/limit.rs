@@ -318,6 +318,7 @@ async fn rules(_: By<LimitsRead>, State(server): Shared) -> Response {
             on_store_failure: options.on_store_failure.as_str(),
         })
     };
-    let rules: Vec<_> = rules.iter().map(body).collect();
-    Response::from(ok(json!({"rules": rules}))).into_response()
+    let bodies: Vec<_> = rules.iter().map(body).collect();
+    let [exempt, refused] = [rules.exempt(), rules.refused()].map(|networks| networks.texts().collect::<Vec<_>>());
+    Response::from(ok(json!({"rules": bodies, "exempt": exempt, "refused": refused}))).into_response()
 }

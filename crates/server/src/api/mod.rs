@@ -76,7 +76,9 @@ pub(crate) fn public(server: Arc<Server>) -> ProxyEndpoints<Router> {
     let Browser { cookie, trusted, allowed, .. } = &server.browser;
     let (tokens, limiter, fields) =
         (server.vestibule.tokens.clone(), server.vestibule.limits.clone(), server.limit_fields.clone());
-    let limits = RateLimitLayer::new(limiter.clone()).configured().trusting(trusted.clone()).telling(fields.clone());
+    let sessions = server.vestibule.sessions.clone();
+    let limits = RateLimitLayer::new(limiter.clone()).configured().counting_users(sessions.clone(), cookie.clone());
+    let limits = limits.trusting(trusted.clone()).telling(fields.clone());
     let config = ProxyConfig {
         cookie: cookie.clone(),
         trusted: trusted.clone(),
@@ -84,7 +86,6 @@ pub(crate) fn public(server: Arc<Server>) -> ProxyEndpoints<Router> {
         tokens,
         limits: Some(ProxyLimits { limiter, fields }),
     };
-    let sessions = server.vestibule.sessions.clone();
     let router = auth::routes()
         .merge(token::public_routes(&server))
         .merge(health::probes())

@@ -215,8 +215,8 @@ fn read_apply(reader: &mut Reader, path: &str, level: Option<Level>) -> Vec<Stri
     if apply.iter().any(|path| !path.starts_with('/')) {
         reader.problem(path, "expected paths such as /auth/login");
     }
-    if !apply.is_empty() && matches!(level, Some(Level::User | Level::Key | Level::Custom)) {
-        reader.problem(path, "only rules of level ip, endpoint and global can be applied to paths");
+    if !apply.is_empty() && matches!(level, Some(Level::Key | Level::Custom)) {
+        reader.problem(path, "only rules of level ip, user, endpoint and global can be applied to paths");
     }
     apply
 }

@@ -324,7 +324,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     )
     .takes(&[("name", "string"), ("scopes", "string[]"), ("expires?", "string")]),
     Operation::new("delete", "/v1/keys/{id}", Guard::Key("keys:write"), "Delete a management key", (204, "")),
-    Operation::new("get", "/v1/limits", Guard::Key("limits:read"), "List the limit rules in effect", (200, "{rules}")),
+    Operation::new("get", "/v1/limits", Guard::Key("limits:read"), "List the limit rules in effect", (200, "{rules, exempt, refused}")),
     Operation::new(
         "post",
         "/v1/limits/check",

@@ -285,3 +285,23 @@ fn every_end_of_a_session_is_told_exactly_once() {
         assert!(!server.stderr().contains(secret.as_str()), "a secret is logged");
     }
 }
+
+/// A flood is told once for each key, however large it is.
+#[test]
+fn a_flood_of_denials_is_one_delivery() {
+    let receiver = Receiver::start(200);
+    let rules = "[[limits.rules]]\nname = \"small\"\nlevel = \"custom\"\nrate = \"1/1h\"\n";
+    let config = configured(&receiver, "types = [\"limit.denied\"]") + rules;
+    let server = Server::start(ServerOptions::default().config(&config).env("VESTIBULE_MODE", "dev"));
+    wait_until_it_delivers(&server);
+    for key in ["one", "two"] {
+        for _ in 0..50 {
+            let body = json!({"checks": [{"rule": "small", "key": key}]});
+            let _ = post("/v1/limits/check").json(&body).bearer(&server.key).send(&server.management).expect(200);
+        }
+    }
+    let received = receiver.wait_for("both keys", |received| received.len() >= 2);
+    assert!(received.iter().all(|delivery| delivery.event()["reason"] == "small"), "{received:?}");
+    let noted = wait_for(START, || Some(state(&server)).filter(|state| state["delivered"] == 2));
+    assert!(noted.is_some(), "98 denials are two deliveries: {}", state(&server));
+}

@@ -74,6 +74,24 @@ fn accounts_are_guarded_from_the_first_start() {
     assert_eq!(names, ["login", "refresh", "register", "reset"]);
 }
 
+/// Each user by themselves, at our own routes and behind a proxy; whoever brings no token of ours is nobody.
+#[test]
+fn a_rule_of_users_guards_paths() {
+    let guard = rule("mine", "user", "2/1h", "apply = [\"/auth/me\", \"/forward-auth\"]");
+    let server = Server::start(with(&[guard]));
+    let token = |user: &str| {
+        let session = ask(&server, post("/v1/sessions").json(&json!({"user_id": user}))).expect(201).json();
+        session["token"].as_str().expect("a token").to_owned()
+    };
+    let (ada, again, bob) = (token("ada"), token("ada"), token("bob"));
+    let me = |token: &str| get("/auth/me").cookie("vestibule_dev", token).send(&server.public).status;
+    assert_eq!([me(&ada), me(&again), me(&ada), me(&bob)], [200, 200, 429, 200]);
+    assert_eq!([1, 2, 3].map(|_| me("vs1.garbage")), [401; 3]);
+    let proxied = get("/forward-auth").header("X-Forwarded-Method", "GET").header("X-Forwarded-Proto", "https");
+    let proxied = proxied.header("X-Forwarded-Host", "app.example").header("X-Forwarded-Uri", "/").bearer(&again);
+    assert_eq!(proxied.send(&server.public).status, 429, "one count for both");
+}
+
 /// An address on a list is treated alike wherever it asks: at the layer, behind a proxy, and by name.
 #[test]
 fn networks_are_exempt_or_refused() {
@@ -112,6 +130,8 @@ fn networks_are_exempt_or_refused() {
 
     let refused = listing("refused");
     assert_eq!(me(&refused).expect(403).code(), "address_refused");
+    let rules = ask(&refused, get("/v1/limits")).expect(200).json();
+    assert_eq!((&rules["refused"], &rules["exempt"]), (&json!(["127.0.0.0/8", "192.0.2.0/24"]), &json!([])));
     assert_eq!(proxied(&refused).expect(403).code(), "address_refused");
     assert_eq!(log_in(&refused, PASSWORD).expect(403).code(), "address_refused");
     let answer = check_all(&refused, &both).expect(200);
