@@ -1,5 +1,11 @@
 //! Counts: every algorithm, all levels of a request at once, penalties, and what becomes of them when time passes or goes back.
 
+mod guess;
+
+pub use guess::{
+    a_challenge_is_solved_once_by_all_nodes, a_pardon_forgives_all_but_the_strikes, stuffed_credentials_get_nowhere,
+};
+
 use crate::bounds::{LIMIT_STEPS, LIMIT_TASKS};
 use std::{
     any::Any,
@@ -12,15 +18,10 @@ use std::{
     time::Duration,
 };
 use vestibule_core::{
-    bus::{LocalBus, Repeats},
-    deployment::Deployment,
-    event::Observer,
     limit::{
-        Algorithm, Challenge, Counted, Decision, Demand, Level, LimitKey, LimitStore, Limiter, LimiterParts, OnStoreFailure,
-        Penalty, Rate, Refund, ResetPattern, Rule, RuleOptions, Solution, Solved, Standing, Usage, Verdict, decide, give_back,
-        look, pardon, solution_of,
+        Algorithm, Counted, Decision, Demand, Level, LimitKey, LimitStore, OnStoreFailure, Penalty, Rate, Refund, ResetPattern,
+        Rule, RuleOptions, Standing, Usage, Verdict, decide, give_back, look, pardon,
     },
-    secret::KeyRing,
     time::{Clock, Timestamp},
 };
 
@@ -357,68 +358,6 @@ pub async fn a_reset_forgets_a_key(scene: LimitScene) {
     assert_eq!(reset(pattern("reset", "odd*[key]?", false)).await.count, 1, "brackets stand for themselves");
     assert_eq!(reset(pattern("other", "*", false)).await.count, 0, "another rule");
     assert_eq!(reset(pattern("reset", "*", false)).await.count, 2);
-}
-
-/// Whoever is pardoned begins anew, and the next strike is as dear as it would have been.
-pub async fn a_pardon_forgives_all_but_the_strikes(scene: LimitScene) {
-    let penalty = Penalty { base_ms: MINUTE, factor: 4, cap_ms: DAY, decay_ms: 2 * DAY, extend_on_hit: false };
-    for algorithm in [Algorithm::Gcra, Algorithm::Sliding, Algorithm::Fixed] {
-        let rule =
-            made(RuleOptions { penalty: Some(penalty), ..options(&format!("pardon-{algorithm:?}"), algorithm, 3, HOUR) });
-        let pardon = async || scene.store.pardon(&rule, &key_of("k"), scene.now()).await.expect("pardon answers");
-        for (strikes, minutes) in [(1, 1), (2, 4)] {
-            assert_eq!(scene.allowed(&rule, "k", 3).await, 3, "{algorithm:?}");
-            let denied = scene.ask(&rule, "k").await;
-            assert_eq!(denied.strikes, strikes, "{algorithm:?}");
-            assert!(denied.retry_ms >= minutes * MINUTE, "{algorithm:?}");
-            pardon().await;
-            let seen = scene.peek(&[demand(&rule, "k", 1)]).await.verdicts[0];
-            assert_eq!((seen.standing, seen.remaining, seen.strikes), (Standing::Allowed, 3, strikes), "{algorithm:?}");
-        }
-        scene.advance(4 * DAY);
-        pardon().await;
-        assert_eq!(scene.peek(&[demand(&rule, "k", 1)]).await.verdicts[0].strikes, 0, "{algorithm:?}");
-    }
-    let plain = rule("pardon-plain", Algorithm::Gcra, 1, HOUR);
-    assert_eq!(scene.allowed(&plain, "k", 2).await, 1);
-    scene.store.pardon(&plain, &key_of("k"), scene.now()).await.expect("pardon answers");
-    scene.store.pardon(&plain, &key_of("nobody"), scene.now()).await.expect("pardon answers");
-    assert_eq!(scene.allowed(&plain, "k", 2).await, 1);
-}
-
-/// Nodes share what was solved: a solution is taken once, whoever is told of it and however many are at once.
-pub async fn a_challenge_is_solved_once_by_all_nodes(scene: LimitScene) {
-    let ring = Arc::new(KeyRing::ephemeral());
-    let node = || {
-        let rule = RuleOptions { challenge: true, ..options("hard", Algorithm::Gcra, 1, HOUR) };
-        Limiter::start(LimiterParts {
-            store: scene.store.clone(),
-            fallback: scene.store.clone(),
-            bus: Arc::new(LocalBus::new(Repeats::Told)),
-            deployment: Deployment::new(&[1; 32]),
-            ring: ring.clone(),
-            verifier: None,
-            rules: [Rule::new(rule).expect("a rule")].into_iter().collect(),
-            observer: Observer::new().0,
-            clock: Clock::system(),
-        })
-    };
-    let nodes = [node(), node()];
-    let ask = |node: &Limiter, key: &str| node.ask("hard", key, 1).expect("a rule");
-    let check = async |node: &Limiter, key: &str| node.check(vec![ask(node, key)]).await.expect("one is not too many");
-    assert!(check(&nodes[0], "k").await.outcome.allowed());
-    let denied = check(&nodes[0], "k").await;
-    let Some((_, Challenge::Puzzle(puzzle))) = nodes[0].challenge(&denied) else { panic!("no puzzle: {denied:?}") };
-    let text = solution_of(&puzzle);
-    let work = Solution::Work { puzzle: &puzzle.puzzle, text: &text };
-    assert_eq!(nodes[1].solve(&ask(&nodes[1], "other"), work).await, Ok(Solved::Wrong));
-    let asked = nodes.each_ref().map(|node| ask(node, "k"));
-    let (first, second) = tokio::join!(nodes[0].solve(&asked[0], work), nodes[1].solve(&asked[1], work));
-    let mut outcomes = [first, second].map(|solved| solved.expect("solve answers").as_str());
-    outcomes.sort_unstable();
-    assert_eq!(outcomes, ["cleared", "used"]);
-    assert!(check(&nodes[0], "k").await.outcome.allowed() && !check(&nodes[0], "k").await.outcome.allowed());
-    assert_eq!(nodes[1].solve(&ask(&nodes[1], "k"), work).await, Ok(Solved::Used));
 }
 
 /// L14

@@ -2,7 +2,7 @@
 
 use super::{Browser, DEVICE, PASSWORD, on_each_form, register};
 use serde_json::json;
-use vestibule_testkit::process::{Response, Server, ServerOptions, post};
+use vestibule_testkit::process::{Postgres, Redis, Response, Server, ServerOptions, post};
 
 const NEW: &str = "seven green parrots sing";
 
@@ -54,6 +54,27 @@ fn a_hundred_guesses_from_everywhere_throttle_an_account_but_not_its_owner() {
         let _ = log_in(server, "ada@example.com", PASSWORD, "198.51.100.8", Some(&again)).expect(200);
         let _ = log_in(server, "bob@example.com", PASSWORD, "198.51.100.9", None).expect(200);
     });
+}
+
+// S86: guesses at several nodes are one count; where Redis is away each node still counts.
+#[test]
+fn nodes_count_guesses_together() {
+    let (redis, postgres) = (Redis::start(), Postgres::shared());
+    let database = postgres.database();
+    let start = || {
+        let options = budgets("10/4h", "300/1h").env("REDIS_URL", &redis.url()).env("DATABASE_URL", &database);
+        Server::start(options.env("VESTIBULE_SECRET", "a secret that both servers have in common 1234567890"))
+    };
+    let nodes = [start(), start()];
+    let _ = register(&nodes[0], "ada@example.com").expect(201);
+    let throttled = |email: &str| {
+        let statuses =
+            (0..24).map(|n| log_in(&nodes[n % 2], email, "not the right password", &format!("203.0.113.{n}"), None).status);
+        statuses.filter(|status| *status == 429).count()
+    };
+    assert_eq!(throttled("ada@example.com"), 14);
+    redis.kill();
+    assert_eq!(throttled("bob@example.com"), 4, "ten for each node");
 }
 
 // S86: a device that was stolen has as many tries as anybody, and is known to nobody else.
