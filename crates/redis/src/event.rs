@@ -39,6 +39,9 @@ struct Line {
     /// Session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     s: Option<String>,
+    /// Device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    d: Option<Box<str>>,
     /// Address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ip: Option<String>,
@@ -69,6 +72,7 @@ fn pack(event: &Event, sealer: Option<&Sealer>) -> Vec<u8> {
         a: event.actor.clone(),
         u: event.subject.as_ref().map(|id| id.as_str().to_owned()),
         s: event.session_id.map(|id| id.to_string()),
+        d: event.device_id.clone(),
         ip: event.ip.map(|ip| ip.to_string()),
         g: event.user_agent.clone(),
         r: event.request_id.clone(),
@@ -99,6 +103,7 @@ fn read(bytes: &[u8]) -> Option<Event> {
         actor: line.a,
         subject: line.u.map(UserId::new).transpose().ok()?,
         session_id: line.s.map(|text| text.parse::<SessionId>()).transpose().ok()?,
+        device_id: line.d,
         ip: line.ip.map(|text| text.parse()).transpose().ok()?,
         user_agent: line.g,
         request_id: line.r,

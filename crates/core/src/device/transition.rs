@@ -7,9 +7,9 @@ use super::{
 };
 use crate::{
     bounds,
-    event::EventType,
+    event::{Event, EventType},
     id::UserTag,
-    session::{Session, SessionKind, TokenDigest},
+    session::{Device, Session, SessionKind, TokenDigest},
     time::Timestamp,
     user::{Step, UserAggregate, command::UserCommand},
 };
@@ -55,7 +55,7 @@ impl UserCommand for TrustDevice {
         step.user.user_id.get_or_insert(self.user_id);
         step.user.extras_mut().devices.trusted.push(device.clone());
         step.fx.changed = true;
-        step.note(EventType::DeviceTrusted).session_id = self.session;
+        step.note_device(EventType::DeviceTrusted, &device.label).session_id = self.session;
         TrustOutcome::Trusted(device)
     }
 }
@@ -94,7 +94,7 @@ impl UserCommand for RenameDevice {
         device.label.name = Some(self.name.into());
         let device = device.clone();
         step.fx.changed = true;
-        step.note(EventType::DeviceChanged).reason = Some("renamed".into());
+        step.note_device(EventType::DeviceChanged, &device.label).reason = Some("renamed".into());
         RenameOutcome::Renamed(device)
     }
 }
@@ -121,9 +121,10 @@ impl Step<'_> {
         let now = self.cx.now;
         let Some(extras) = &mut self.user.extras else { return 0 };
         let devices = &mut extras.devices;
-        let mut count = 0;
+        let (mut count, mut device_id) = (0, None);
         for device in devices.trusted.extract_if(.., |device| device.is_valid(now) && chosen(device)) {
             count += 1;
+            device_id = device.label.id;
             if reason != TrustEnd::Revoked {
                 let until = now.plus_ms(bounds::ENDED_TRUST_MS);
                 devices.ended.push(EndedTrust { digest: device.digest, reason, until });
@@ -137,8 +138,16 @@ impl Step<'_> {
             let event = self.note(EventType::DeviceRevoked);
             event.reason = Some(reason.as_str().into());
             event.count = Some(count);
+            event.device_id = device_id.filter(|_| count == 1).map(Into::into);
         }
         count
+    }
+
+    /// Notes an event of a device, by the id that the application gave it.
+    fn note_device(&mut self, kind: EventType, device: &Device) -> &mut Event {
+        let event = self.note(kind);
+        event.device_id = device.id.as_deref().map(Into::into);
+        event
     }
 
     /// Drops expired trusts before the longest trusted device has to go.
@@ -192,7 +201,7 @@ impl Step<'_> {
                 }
             },
         };
-        let event = self.note(EventType::DeviceRefused);
+        let event = self.note_device(EventType::DeviceRefused, &session.device);
         event.reason = Some(refusal.as_str().into());
         event.session_id = Some(session.id);
     }
@@ -223,7 +232,7 @@ impl Step<'_> {
         let surplus = known.len().saturating_sub(bounds::KNOWN_DEVICES);
         known.drain(..surplus);
         if let Some((kind, reason)) = news {
-            let event = self.note(kind);
+            let event = self.note_device(kind, &session.device);
             event.session_id = Some(session.id);
             event.reason = reason;
         }

@@ -61,6 +61,9 @@ pub struct Event {
     pub subject: Option<UserId>,
     /// To which session.
     pub session_id: Option<SessionId>,
+    /// On which device, as the application names it, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<Box<str>>,
     /// From where.
     pub ip: Option<IpAddr>,
     /// With which agent.
@@ -89,6 +92,7 @@ impl Event {
             actor: origin.actor.clone(),
             subject: None,
             session_id: None,
+            device_id: None,
             ip: origin.ip,
             user_agent: origin.user_agent.clone(),
             request_id: origin.request_id.clone(),

@@ -110,6 +110,10 @@ fn content(event: &Event) -> Vec<u8> {
             text => part(&mut out, text.map(str::as_bytes)),
         }
     }
+    // Last, and only where there is one: events from before it was told have their seals.
+    if let Some(device_id) = &event.device_id {
+        part(&mut out, Some(device_id.as_bytes()));
+    }
     out
 }
 
@@ -167,6 +171,8 @@ mod tests {
             Event { actor: None, ..event.clone() },
             Event { actor: Some("".into()), ..event.clone() },
             Event { subject: None, ..event.clone() },
+            Event { device_id: Some("laptop".into()), ..event.clone() },
+            Event { device_id: Some("".into()), ..event.clone() },
             Event { ip: Some(IpAddr::from([192, 0, 2, 1])), ..event.clone() },
             Event { user_agent: Some("curl/9".into()), ..event.clone() },
             Event { request_id: event.user_agent.clone(), user_agent: None, ..event.clone() },

@@ -174,11 +174,13 @@ impl Step<'_> {
         }
         self.fx.ended_all = Some(ended);
         let count = gone.len() as u64;
-        let only = (count == 1).then(|| gone[0].id());
         let event = self.note(EventType::SessionEnded);
         event.reason = Some(reason.as_str().into());
         event.count = Some(count);
-        event.session_id = only;
+        if let [only] = &gone[..] {
+            event.session_id = Some(only.id());
+            event.device_id = only.device_id().map(Into::into);
+        }
         count
     }
 }

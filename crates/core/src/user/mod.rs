@@ -203,6 +203,7 @@ impl Step<'_> {
         let actor = session.has_actor().then(|| session.unpack().actor).flatten();
         let event = self.note(kind);
         event.session_id = Some(session.id());
+        event.device_id = session.device_id().map(Into::into);
         if let Some(actor) = actor {
             event.actor = Some(actor.user_id.as_str().into());
         }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 0 id 16 | 16 type (place in EventType::ALL) | 17 time u48 | 23 what follows u16
-//! | session id 24 | address 4 or 16 | count u64 | actor, subject, user agent, request id, reason: each u16 length and UTF-8
+//! | session id 24 | address 4 or 16 | count u64 | actor, subject, user agent, request id, reason, device id: each u16 length and UTF-8
 //! ```
 //!
 //! Never leaves the process. The tag is that of the timeline.
@@ -28,6 +28,7 @@ mod has {
     pub(super) const USER_AGENT: u16 = 64;
     pub(super) const REQUEST_ID: u16 = 128;
     pub(super) const REASON: u16 = 256;
+    pub(super) const DEVICE: u16 = 512;
 }
 
 #[derive(Debug)]
@@ -67,6 +68,7 @@ impl PackedEvent {
             (has::USER_AGENT, event.user_agent.as_deref()),
             (has::REQUEST_ID, event.request_id.as_deref()),
             (has::REASON, event.reason.as_deref()),
+            (has::DEVICE, event.device_id.as_deref()),
         ] {
             let Some(text) = text else { continue };
             // The core bounds all of these far below; a longer one would lose its end rather than the event.
@@ -119,6 +121,7 @@ impl PackedEvent {
             user_agent: text(has::USER_AGENT).map(Into::into),
             request_id: text(has::REQUEST_ID).map(Into::into),
             reason: text(has::REASON).map(Into::into),
+            device_id: text(has::DEVICE).map(Into::into),
             tag,
         }
     }
@@ -172,6 +175,7 @@ mod tests {
             .session(SessionId::generate(tag))
             .because("revoked")
             .counting(3);
+        let full = Event { device_id: Some("laptop".into()), ..full };
         assert_eq!(PackedEvent::pack(&full).unpack(Some(tag)), full);
         let bare = Event::new(EventType::EventsDropped, at, &Origin::default());
         assert_eq!(PackedEvent::pack(&bare).unpack(None), bare);

@@ -54,14 +54,14 @@ async fn links(pool: &PgPool, after: u64, count: usize) -> Result<Links, Trouble
 
 async fn found(pool: &PgPool, after: u64, count: usize) -> Result<Vec<Found>, Trouble> {
     let rows = sqlx::query(
-        "SELECT id, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count, tag, position, seal
+        "SELECT id, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count, tag, device, position, seal
          FROM vestibule_events WHERE position > $1 ORDER BY position LIMIT $2",
     )
     .bind(int(after))
     .bind(limit(count))
     .fetch_all(pool)
     .await?;
-    rows.iter().map(|row| Ok(Found { link: link(row, 12, 13)?, event: event::event(row).ok() })).collect()
+    rows.iter().map(|row| Ok(Found { link: link(row, 13, 14)?, event: event::event(row).ok() })).collect()
 }
 
 async fn tally(pool: &PgPool, after: u64) -> Result<Tally, Trouble> {

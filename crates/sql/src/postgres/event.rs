@@ -38,6 +38,7 @@ pub(super) fn event(row: &PgRow) -> Result<Event, Trouble> {
         reason: text(9)?,
         count: row.try_get::<Option<i64>, _>(10)?.map(i64::cast_unsigned),
         tag: if null(11)? { None } else { Some(super::tag(row, 11)?) },
+        device_id: text(12)?,
     })
 }
 
@@ -45,7 +46,7 @@ pub(super) fn event(row: &PgRow) -> Result<Event, Trouble> {
 macro_rules! select {
     ($whose:literal) => {
         concat!(
-            "SELECT id, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count, tag ",
+            "SELECT id, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count, tag, device ",
             "FROM vestibule_events WHERE ",
             $whose,
             " AND id < $2 AND id >= $3 AND time >= $4 AND time < $5 AND ($6 OR kind = ANY($7)) ORDER BY id DESC LIMIT $8"

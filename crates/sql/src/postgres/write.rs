@@ -46,16 +46,16 @@ const WRITE: &str = "WITH
   ON CONFLICT (body) DO UPDATE SET until = greatest(d.until, excluded.until)),
  new_events AS (
   INSERT INTO vestibule_events (id, tag, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count,
-   seal, position)
-  SELECT v.id, v.tag, v.time, v.kind, v.actor, v.subject, v.session, v.ip, v.user_agent, v.request_id, v.reason, v.count, v.seal,
+   seal, device, position)
+  SELECT v.id, v.tag, v.time, v.kind, v.actor, v.subject, v.session, v.ip, v.user_agent, v.request_id, v.reason, v.count, v.seal, v.device,
    ((meta.base + pg_current_xact_id()::text::bigint) << 16) + v.place
   FROM vestibule_meta AS meta, unnest($36::bytea[], $37::bytea[], $38::bigint[], $39::text[], $40::text[], $41::text[], $42::bytea[],
-   $43::text[], $44::text[], $45::text[], $46::text[], $47::bigint[], $48::bytea[]) WITH ORDINALITY
-   AS v (id, tag, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count, seal, place)
+   $43::text[], $44::text[], $45::text[], $46::text[], $47::bigint[], $48::bytea[], $49::text[]) WITH ORDINALITY
+   AS v (id, tag, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count, seal, device, place)
   ON CONFLICT (id) DO NOTHING RETURNING 1)
- UPDATE vestibule_counters SET sessions = sessions + $50, users = users + $51, created_total = created_total + $52,
-  revoked_total = revoked_total + $53, expired_total = expired_total + $54,
-  events = events + (SELECT count(*) FROM new_events) WHERE slot = $49";
+ UPDATE vestibule_counters SET sessions = sessions + $51, users = users + $52, created_total = created_total + $53,
+  revoked_total = revoked_total + $54, expired_total = expired_total + $55,
+  events = events + (SELECT count(*) FROM new_events) WHERE slot = $50";
 
 /// Writes a batch. `idle_slack_ms` is added before a session is due for idleness, `slot` is this writer's row of figures.
 pub(super) async fn batch(
@@ -210,6 +210,7 @@ fn bind_events<'q>(query: Bound<'q>, events: &[Event], sealer: Option<&Sealer>) 
         .bind(column(events, |event| event.reason.as_deref().map(event::storable)))
         .bind(column(events, |event| event.count.map(int)))
         .bind(column(events, |event| sealer.map(|sealer| sealer.seal(event).to_vec())))
+        .bind(column(events, |event| event.device_id.as_deref().map(str::to_owned)))
 }
 
 fn bind_figures<'q>(query: Bound<'q>, counters: &Counters, slot: i16) -> Bound<'q> {

@@ -65,8 +65,8 @@ fn insert(
 ) -> Result<(), Trouble> {
     let mut statement = transaction.prepare_cached(
         "INSERT OR IGNORE INTO events (id, user, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count,
-         position, seal)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+         position, seal, device)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?;
     let (v4, v6);
     let ip: Option<&[u8]> = match event.ip {
@@ -96,6 +96,7 @@ fn insert(
         event.count.map(int),
         int(position),
         seal,
+        event.device_id.as_deref(),
     ])?;
     // One that is there already takes no position: positions have no gaps.
     if inserted > 0 {
@@ -120,6 +121,7 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event, Trouble> {
         reason: text(9)?,
         count: row.get::<_, Option<i64>>(10)?.map(i64::cast_unsigned),
         tag: if null(11)? { None } else { Some(tag(row, 11)?) },
+        device_id: text(14)?,
     })
 }
 
@@ -132,7 +134,7 @@ fn address(bytes: &[u8]) -> Result<IpAddr, Trouble> {
 
 pub(super) const COLUMNS: &str =
     "SELECT e.id, e.time, e.kind, e.actor, e.subject, e.session, e.ip, e.user_agent, e.request_id, e.reason,
-     e.count, u.tag, e.position, e.seal FROM events AS e LEFT JOIN users AS u ON u.id = e.user";
+     e.count, u.tag, e.position, e.seal, e.device FROM events AS e LEFT JOIN users AS u ON u.id = e.user";
 
 /// The ids between two bounds are walked; the exact times and types are compared on the way.
 const CONDITIONS: &str = "e.id < :below AND e.id >= :from AND e.time >= :since AND e.time < :until

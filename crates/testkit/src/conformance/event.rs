@@ -6,6 +6,7 @@ use vestibule_core::{
     bounds::PAGE_LIMIT,
     event::{DeliveryDocument, Event, EventQuery, EventType, Origin, TailFrom},
     id::EventId,
+    session::{Device, Session},
     user::Context,
 };
 
@@ -140,6 +141,21 @@ pub async fn an_event_tells_where_its_command_came_from(scene: Scene) {
         let seen = Origin { actor: event.actor, ip: event.ip, user_agent: event.user_agent, request_id: event.request_id };
         assert_eq!(seen, origin);
     }
+}
+
+/// What happens to a session names the device that it was made on.
+pub async fn events_of_a_session_name_its_device(scene: Scene) {
+    let ada = scene.person();
+    let laptop = Device { id: Some("läptop-1".into()), ..Device::default() };
+    let session = scene.create(Session { device: laptop, ..scene.session(&ada) }).await;
+    scene.advance(1);
+    scene.end_one(&session).await;
+    scene.advance(1);
+    scene.login(&ada).await;
+    let timeline = scene.timeline(&ada).await;
+    let told: BTreeSet<_> = timeline.iter().map(|event| (event.kind.as_str(), event.device_id.as_deref())).collect();
+    let on_it = ["session.created", "device.new", "session.ended"].map(|kind| (kind, Some("läptop-1")));
+    assert_eq!(told, on_it.into_iter().chain([("session.created", None)]).collect());
 }
 
 /// Reads on until nothing comes any more. A store may tell an event twice; it is noted once.

@@ -251,6 +251,7 @@ macro_rules! session_conformance {
                 everybodys_events_hold_nobodys_too,
                 old_events_are_forgotten_in_steps,
                 an_event_tells_where_its_command_came_from,
+                events_of_a_session_name_its_device,
                 a_tail_leaves_nothing_out,
                 a_tail_begins_behind_an_event,
                 how_far_a_delivery_is_changes_version_by_version,

@@ -310,6 +310,18 @@ impl PackedSession {
         self.variable().binding(self.0[at::FLAGS]).expect("checked when it was made")
     }
 
+    /// The device, as the application names it.
+    ///
+    /// # Panics
+    /// Never: see [`Self::unpack`].
+    #[must_use]
+    pub fn device_id(&self) -> Option<&str> {
+        let mut reader = self.variable();
+        reader.binding(self.0[at::FLAGS]).expect("checked when it was made");
+        let id = reader.text().expect("checked when it was made");
+        (!id.is_empty()).then_some(id)
+    }
+
     /// The sealed payload, without decoding what stands before it.
     ///
     /// # Panics

@@ -263,6 +263,7 @@ impl Sessions {
         event.tag = Some(valid.id().tag());
         event.subject = valid.user_id().and_then(|user| crate::id::UserId::new(user).ok());
         event.session_id = Some(valid.id());
+        event.device_id = valid.packed.device_id().map(Into::into);
         let place = presented.client.ip.map_or(0, |ip| match ip.to_canonical() {
             std::net::IpAddr::V4(v4) => u128::from(u32::from(v4)),
             std::net::IpAddr::V6(v6) => u128::from(v6),

@@ -54,6 +54,22 @@ fn a_stream_tells_only_what_it_was_asked_for() {
     assert_eq!(refused.code(), "invalid_field");
 }
 
+#[test]
+fn events_of_a_session_name_its_device() {
+    let server = Server::start(ServerOptions::default());
+    let mut listener = Listener::open(&server, "?type=session.created,session.ended,device.new", None);
+    create(&server, &json!({"user_id": "ada", "device": {"id": "laptop-1", "name": "Laptop"}}));
+    end_all(&server, "ada");
+    login(&server, "ada");
+    let named = || listener.next().map(|event| format!("{} {}", event["type"], event["device_id"]));
+    let heard: BTreeSet<String> = std::iter::from_fn(named).take(4).collect();
+    let laptop = ["session.created", "device.new", "session.ended"].map(|kind| format!("\"{kind}\" \"laptop-1\""));
+    assert_eq!(heard, laptop.into_iter().chain(["\"session.created\" null".to_owned()]).collect());
+    let listed = server.command().args(["events", "list", "--json", "--type", "session.ended"]).output().expect("it runs");
+    let listed: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+    assert_eq!(listed["events"][0]["device_id"], "laptop-1");
+}
+
 /// An end is heard within the bound, whoever decides it.
 fn assert_end_is_heard(listener: &mut Listener, kind: &str, since: Instant) {
     let event = listener.next().expect("an event");

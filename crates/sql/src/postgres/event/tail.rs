@@ -120,7 +120,7 @@ async fn behind(pool: &PgPool, id: &[u8]) -> Result<Option<Reach>, Trouble> {
 /// What is behind a reach, by positions. One statement, so that the events and the open transactions are of one snapshot.
 async fn page(pool: &PgPool, reach: Reach, count: usize) -> Result<Tail, Trouble> {
     let rows = sqlx::query(concat!(
-        "SELECT id, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count, tag, position, ",
+        "SELECT id, time, kind, actor, subject, session, ip, user_agent, request_id, reason, count, tag, device, position, ",
         open!(),
         " FROM (
           (SELECT late.* FROM unnest($1::bigint[]) AS unread, LATERAL (SELECT * FROM vestibule_events
@@ -136,7 +136,7 @@ async fn page(pool: &PgPool, reach: Reach, count: usize) -> Result<Tail, Trouble
     .await?;
     // Without news the place stays the same, so that whoever stores it has nothing to store.
     let Some(last) = rows.last() else { return Ok(Tail { events: Vec::new(), next: reach.place(), missed: 0 }) };
-    let mut next = reach.behind(number(last, 12)?, rows.len() >= count, &positions(last, 13)?);
+    let mut next = reach.behind(number(last, 13)?, rows.len() >= count, &positions(last, 14)?);
     let given_up = next.give_up();
     if given_up > 0 {
         tracing::warn!(given_up, "too many transactions are open at a time: their events are told to nobody who follows");
