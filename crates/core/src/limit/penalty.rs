@@ -12,7 +12,8 @@ pub struct Penalty {
     pub factor: u64,
     /// The longest block.
     pub cap_ms: u64,
-    /// How long without a violation forgives one strike; longer than the longest block, so that no block outlives its strike.
+    /// How long without a violation forgives one strike. Where the block is longer it begins when that ends, so that no block outlives its
+    /// strike.
     pub decay_ms: u64,
     /// Whether a request during a block begins it anew.
     pub extend_on_hit: bool,
@@ -21,9 +22,9 @@ pub struct Penalty {
 impl Penalty {
     pub(super) fn is_sound(&self) -> bool {
         (1..=self.cap_ms).contains(&self.base_ms)
-            && self.cap_ms < self.decay_ms
+            && self.cap_ms <= bounds::LONGEST_MS
             && (1..=bounds::FACTOR).contains(&self.factor)
-            && self.decay_ms <= bounds::LONGEST_MS
+            && (1..=bounds::LONGEST_MS).contains(&self.decay_ms)
     }
 
     /// The block of the n-th strike.
@@ -52,11 +53,12 @@ impl Strikes {
     /// Forgives a strike for each decay that was quiet. A clock that went back neither forgives nor blocks for longer than a block.
     #[must_use]
     pub fn at(self, penalty: &Penalty, now: Timestamp) -> Self {
-        let quiet = now.since_ms(self.last) / penalty.decay_ms;
-        let count = self.count.saturating_sub(quiet);
-        let longest = now.plus_ms(penalty.block_ms(self.count.max(1)));
-        let last = if quiet > 0 { self.last.plus_ms(quiet * penalty.decay_ms) } else { self.last };
-        Self { count, last: last.min(now), until: self.until.min(longest) }
+        let block = penalty.block_ms(self.count.max(1));
+        let until = self.until.min(now.plus_ms(block));
+        let since = if penalty.decay_ms > block { self.last } else { self.last.max(until) };
+        let quiet = now.since_ms(since) / penalty.decay_ms;
+        let last = if quiet > 0 { since.plus_ms(quiet * penalty.decay_ms) } else { self.last };
+        Self { count: self.count.saturating_sub(quiet), last: last.min(now), until }
     }
 
     /// Milliseconds that the block lasts on, 0 for none.
@@ -84,8 +86,7 @@ impl Strikes {
     /// Milliseconds until nothing of it is left.
     #[must_use]
     pub fn life_ms(&self, penalty: &Penalty, now: Timestamp) -> u64 {
-        let forgiven = self.last.plus_ms(self.count.saturating_mul(penalty.decay_ms));
-        forgiven.max(self.until).since_ms(now)
+        self.last.max(self.until).plus_ms(self.count.saturating_mul(penalty.decay_ms)).since_ms(now)
     }
 }
 
@@ -126,6 +127,21 @@ mod tests {
         assert_eq!(strikes.at(&extending, later).hit(&extending, later).blocked_ms(later), MINUTE);
     }
 
+    /// L19: however short the decay is.
+    #[test]
+    fn no_strike_is_forgotten_during_its_block() {
+        let hasty = Penalty { decay_ms: MINUTE / 2, ..PENALTY };
+        let now = Timestamp::from_millis(1_000 * DAY);
+        let strikes = Strikes { count: 1, last: now, until: now }.struck(&hasty, now);
+        assert_eq!(strikes.blocked_ms(now), 4 * MINUTE);
+        for (later, count) in [(4 * MINUTE, 2), (4 * MINUTE + MINUTE / 2, 1), (5 * MINUTE, 0)] {
+            assert_eq!(strikes.at(&hasty, now.plus_ms(later)).count, count, "{later} ms");
+        }
+        assert_eq!(strikes.life_ms(&hasty, now), 5 * MINUTE);
+        let once = strikes.at(&hasty, now.plus_ms(4 * MINUTE + MINUTE / 2));
+        assert_eq!(once.at(&hasty, now.plus_ms(5 * MINUTE)).count, 0, "in steps as at once");
+    }
+
     /// L14
     #[test]
     fn a_clock_that_goes_back_blocks_for_no_longer_than_a_block() {
@@ -136,10 +152,11 @@ mod tests {
     }
 
     #[test]
-    fn a_penalty_that_forgets_before_it_ends_is_none() {
+    fn a_penalty_that_cannot_be_is_none() {
         assert!(PENALTY.is_sound());
         for bad in [
-            Penalty { decay_ms: DAY, ..PENALTY },
+            Penalty { decay_ms: 0, ..PENALTY },
+            Penalty { cap_ms: bounds::LONGEST_MS + 1, ..PENALTY },
             Penalty { base_ms: 0, ..PENALTY },
             Penalty { base_ms: DAY + 1, ..PENALTY },
             Penalty { factor: 0, ..PENALTY },

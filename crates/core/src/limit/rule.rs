@@ -161,7 +161,7 @@ pub enum RuleError {
     #[error("a rate of 0 has no burst")]
     BurstOfNothing,
     /// The penalty cannot be.
-    #[error("a penalty needs 1 ms <= base <= cap < decay, a factor of at least 1, and at most ten years")]
+    #[error("a penalty needs 1 ms <= base <= cap, a decay of at least 1 ms, a factor of at least 1, and at most ten years")]
     Penalty,
 }
 

@@ -14,10 +14,12 @@ local function read_use(packed, rule, now)
   local use = { strikes = 0, last = 0, blocked = 0 }
   local kept = packed and cmsgpack.unpack(packed)
   if kept and rule.base > 0 then
-    local quiet = floor(max(now - kept[4], 0) / rule.decay)
+    local longest = block(rule, max(kept[3], 1))
+    use.blocked = min(kept[5], now + longest)
+    local since = rule.decay > longest and kept[4] or max(kept[4], use.blocked)
+    local quiet = floor(max(now - since, 0) / rule.decay)
     use.strikes = max(kept[3] - quiet, 0)
-    use.last = min(kept[4] + quiet * rule.decay, now)
-    use.blocked = min(kept[5], now + block(rule, max(kept[3], 1)))
+    use.last = min(quiet > 0 and since + quiet * rule.decay or kept[4], now)
   end
   if kept and kept[1] == rule.algorithm and kept[2] == rule.weight then
     return use, age(use, kept, rule, now) or kept[4] > now
@@ -50,7 +52,7 @@ local function write_use(key, rule, use, now)
     end
   end
   if rule.base > 0 then
-    life = max(life, use.last + use.strikes * rule.decay - now, use.blocked - now)
+    life = max(life, max(use.last, use.blocked) + use.strikes * rule.decay - now)
   end
   redis.call('SET', key, cmsgpack.pack(kept), 'PX', string.format('%.0f', max(life, 0) + 1000))
 end

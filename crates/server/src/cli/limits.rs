@@ -66,7 +66,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "RULE:GLOB", conflicts_with_all = ["rule", "key"])]
         pattern: Option<String>,
         /// Only count the keys that a pattern means
-        #[arg(long, requires = "pattern")]
+        #[arg(long, requires = "pattern", conflicts_with_all = ["rule", "key"])]
         dry_run: bool,
     },
     /// The keys that this server denied most often; each node remembers its own
@@ -117,9 +117,10 @@ impl Command {
     }
 }
 
-/// The one thing that was asked, and what would do instead of waiting.
+/// The one thing that was asked, how it ended, and what would do instead of waiting.
 fn shown(answer: &Value) -> Value {
     let mut shown = answer["limits"][0].clone();
+    shown["outcome"] = answer["outcome"].clone();
     for name in ["puzzle", "difficulty", "expires_at"] {
         if let Some(value) = answer["challenge"].get(name) {
             shown[name] = value.clone();

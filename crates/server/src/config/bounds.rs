@@ -49,8 +49,8 @@ pub(crate) const IPV4_PREFIX: RangeInclusive<u64> = 1..=32;
 pub(crate) const IPV6_PREFIX: RangeInclusive<u64> = 1..=128;
 /// `min_touches` of a lifetime rule.
 pub(crate) const TOUCHES: RangeInclusive<u64> = 1..=1_000_000_000;
-/// Counts of a limit rule.
-pub(crate) const LIMIT_COUNT: RangeInclusive<u64> = 1..=1_000_000_000;
+/// Counts of a limit rule; 0 denies everything.
+pub(crate) const LIMIT_COUNT: RangeInclusive<u64> = 0..=1_000_000_000;
 /// `factor` of a penalty.
 pub(crate) const PENALTY_FACTOR: RangeInclusive<u64> = 1..=1_000;
 /// Longest style sheet of an operator, in bytes.

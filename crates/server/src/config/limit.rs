@@ -212,13 +212,18 @@ pub(super) fn required<T: Value>(reader: &mut Reader, path: &str, name: &str) ->
 fn read_apply(reader: &mut Reader, path: &str, level: Option<Level>) -> Vec<String> {
     let apply = reader.list(path).unwrap_or_default();
     reader.note(path, format!("[{}]", apply.join(", ")));
-    if apply.iter().any(|path| !path.starts_with('/')) {
-        reader.problem(path, "expected paths such as /auth/login");
+    if apply.iter().any(|path| !is_guarded_path(path)) {
+        reader.problem(path, "expected paths such as /auth/login or /auth/*");
     }
     if !apply.is_empty() && matches!(level, Some(Level::Key | Level::Custom)) {
         reader.problem(path, "only rules of level ip, user, endpoint and global can be applied to paths");
     }
     apply
+}
+
+/// A star elsewhere than at the end would guard nothing, and nobody would notice.
+fn is_guarded_path(path: &str) -> bool {
+    path.starts_with('/') && !path.strip_suffix("/*").unwrap_or(path).contains('*')
 }
 
 fn read_penalty(reader: &mut Reader, path: &str) -> Option<Penalty> {
@@ -235,13 +240,7 @@ fn read_penalty(reader: &mut Reader, path: &str) -> Option<Penalty> {
     if base > cap {
         reader.problem(&key("base"), format!("{} is longer than cap ({})", base.show(), cap.show()));
     }
-    if decay <= cap {
-        reader.problem(
-            &key("decay"),
-            format!("is not longer than cap ({}): a strike would be forgotten before its block ends", cap.show()),
-        );
-    }
     let penalty = Penalty { base_ms: millis(base), factor, cap_ms: millis(cap), decay_ms: millis(decay), extend_on_hit };
     // What is wrong with them was told above.
-    (base <= cap && cap < decay).then_some(penalty)
+    (base <= cap).then_some(penalty)
 }

@@ -443,7 +443,7 @@ pub async fn a_store_decides_as_the_rule_says(scene: LimitScene) {
 }
 
 fn some_rules() -> Vec<Arc<Rule>> {
-    let penalty = Penalty { base_ms: 5 * SECOND, factor: 3, cap_ms: MINUTE, decay_ms: 10 * MINUTE, extend_on_hit: false };
+    let penalty = Penalty { base_ms: 5 * SECOND, factor: 3, cap_ms: MINUTE, decay_ms: 20 * SECOND, extend_on_hit: false };
     let extending = Penalty { extend_on_hit: true, ..penalty };
     vec![
         made(RuleOptions { burst: Some(4), ..options("g", Algorithm::Gcra, 7, 10 * SECOND) }),

@@ -180,7 +180,14 @@ fn limit_rules_are_judged_one_by_one() {
             RULE.replace("\"ip\"", "\"planet\""),
             "vestibule.toml:3: limits.rules[0].level: expected ip, user, endpoint, global, key or custom",
         ),
-        (format!("{RULE}apply = [\"login\"]"), "vestibule.toml:5: limits.rules[0].apply: expected paths such as /auth/login"),
+        (
+            format!("{RULE}apply = [\"login\"]"),
+            "vestibule.toml:5: limits.rules[0].apply: expected paths such as /auth/login or /auth/*",
+        ),
+        (
+            format!("{RULE}apply = [\"/auth/log*\"]"),
+            "vestibule.toml:5: limits.rules[0].apply: expected paths such as /auth/login or /auth/*",
+        ),
         (
             format!("{RULE}penalty = {{ base = \"2d\" }}"),
             "vestibule.toml:5: limits.rules[0].penalty.base: 2d is longer than cap (1d)",

@@ -16,6 +16,7 @@ fn a_check_takes_from_all_rules_or_from_none() {
         rule("endpoint", "endpoint", "2/1h", ""),
         rule("all-of-it", "global", "10/1d", "algorithm = \"fixed\""),
         rule("closed", "custom", "0/1s", ""),
+        rule("shut", "custom", "5/1s", "burst = 0"),
     ];
     let server = Server::start(with(&rules));
     let four = json!([
@@ -36,8 +37,10 @@ fn a_check_takes_from_all_rules_or_from_none() {
     for (rule, key) in [("per-ip", "192.0.2.1"), ("per-user", "ada"), ("all-of-it", "all")] {
         assert_eq!(show(&server, rule, key)["remaining"], 8, "{rule}");
     }
-    let closed = check(&server, "closed", "k");
-    assert_eq!((&closed["outcome"], &closed["limits"][0]["limit"]), (&json!("denied"), &json!(0)));
+    for nothing in ["closed", "shut"] {
+        let answer = check(&server, nothing, "k");
+        assert_eq!((&answer["outcome"], &answer["limits"][0]["limit"]), (&json!("denied"), &json!(0)), "{nothing}");
+    }
     let never = check_all(&server, &json!([{"rule": "endpoint", "key": "other", "cost": 3}])).expect(200);
     assert_eq!(never.json()["outcome"], "unsatisfiable");
     assert_eq!(never.header("retry-after"), None);
@@ -119,6 +122,9 @@ fn keys_are_reset_over_http_and_on_the_command_line() {
     run(&["limits", "reset", "people", "42"]);
     assert_eq!(allowed(&server, "people", "42", 1), 1);
     assert_eq!(run(&["limits", "reset", "--pattern", "reset:a*", "--dry-run"]).trim(), "would reset 2 keys of reset");
+    assert_eq!(allowed(&server, "reset", "a2", 1), 0);
+    let misplaced = server.command().args(["limits", "reset", "--dry-run", "reset", "a2"]).output().expect("the binary runs");
+    assert!(!misplaced.status.success(), "one key is not counted but reset: {misplaced:?}");
     assert_eq!(allowed(&server, "reset", "a2", 1), 0);
     assert_eq!(run(&["limits", "reset", "--pattern", "reset:a*"]).trim(), "reset 2 keys of reset");
     assert_eq!(allowed(&server, "reset", "a2", 1), 1);

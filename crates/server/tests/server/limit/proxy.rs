@@ -74,6 +74,17 @@ fn who_is_turned_away_uses_up_nothing_of_others() {
     assert_eq!((remaining("addresses", "127.0.0.1"), remaining("failures", "127.0.0.1")), (json!(88), json!(89)));
 }
 
+/// What is applied to the endpoint holds without being asked for, for users too.
+#[test]
+fn a_rule_of_users_holds_where_proxies_ask() {
+    let server = Server::start(with(&[rule("people", "user", "1/1h", "apply = [\"/forward-auth\"]")]));
+    let (ada, bob) = (token(&server, "ada"), token(&server, "bob"));
+    let _ = forward(&server, &ada, "").expect(200);
+    let _ = forward(&server, &ada, "").expect(429);
+    let _ = forward(&server, &bob, "").expect(200);
+    let _ = forwarded("").send(&server.public).expect(401);
+}
+
 /// A user is the same by a session and by an access token.
 #[test]
 fn an_access_token_counts_as_its_user() {
