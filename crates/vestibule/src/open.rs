@@ -1,41 +1,35 @@
 //! Joining the parts.
 
+mod stores;
+
 use crate::TokenOptions;
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use stores::join;
 use vestibule_core::{
     account::{
         AccountStore, Accounts,
         service::AccountParts,
         throttle::{Budgets, LoginThrottle},
     },
-    alias::AliasStore,
     bus::Bus,
     deployment::{self, Deployment, DeploymentStore, KeepOutcome, OpenOutcome},
-    device::{DeviceStore, Devices, service::TRUST_TTL},
+    device::{Devices, service::TRUST_TTL},
     durable::Durable,
-    event::{
-        DeliveryStore, EventStore, Feed, Observations, Observer, Sealer,
-        chain::{Chain, EventChain},
-    },
+    event::{DeliveryStore, EventStore, Feed, Observations, Observer, Sealer, chain::Chain},
     fault::Fault,
-    inspect::{Finding, Inspect, Watch, Watches},
+    inspect::{Finding, Watches},
     key::KeyStore,
-    limit::{ChallengeVerifier, LimitStore, LimitThrottle, Limiter, LimiterParts, RuleError, Rules, bounds::FALLBACK_KEYS},
+    limit::{ChallengeVerifier, LimitThrottle, Limiter, LimiterParts, RuleError, Rules, bounds::FALLBACK_KEYS},
     password::{Blocklist, HashParams, HashPool, Hasher, PasswordPolicy, PoolConfig},
     secret::KeyRing,
-    session::{Policies, SessionStore, Sessions, service::Parts},
-    time::{Clock, Follower, Timestamp},
+    session::{Policies, Sessions, service::Parts},
+    time::{Clock, Timestamp},
     token::{
         DenyList, TokenStore,
         service::{TokenParts, Tokens},
-        signing::SigningKeyStore,
     },
 };
-use vestibule_memory::{MemoryLimits, MemoryOptions, MemoryStore};
-
-/// How long the state may take of a call's deadline where a record can answer in its place.
-#[cfg(all(feature = "redis", feature = "postgres"))]
-const STATE_DEADLINE: Duration = Duration::from_millis(100);
+use vestibule_memory::MemoryLimits;
 
 /// What a [`Vestibule`] is made of.
 pub struct Options {
@@ -229,44 +223,6 @@ impl fmt::Debug for Vestibule {
     }
 }
 
-struct Stores {
-    sessions: Arc<dyn SessionStore>,
-    aliases: Arc<dyn AliasStore>,
-    tokens: Arc<dyn TokenStore>,
-    devices: Arc<dyn DeviceStore>,
-    signing_keys: Arc<dyn SigningKeyStore>,
-    events: Arc<dyn EventStore>,
-    chain: Arc<dyn EventChain>,
-    deliveries: Arc<dyn DeliveryStore>,
-    keys: Arc<dyn KeyStore>,
-    /// What is counted: in the state, never in the record.
-    limits: Arc<dyn LimitStore>,
-    deployment: Arc<dyn DeploymentStore>,
-    durable: Option<Durable>,
-    bus: Arc<dyn Bus>,
-    /// Where the state is on a server.
-    store_server: Option<Arc<dyn Inspect>>,
-    /// Where the record is on a server.
-    record_server: Option<Arc<dyn Inspect>>,
-}
-
-impl Stores {
-    /// Watches the servers. The one that decides keeps the time: its clock is followed before anything is decided by ours.
-    async fn watch(&self, clock_follows: Option<Follower>) -> Watches {
-        let mut follower = clock_follows;
-        let keeps_time = self.record_server.as_ref().or(self.store_server.as_ref());
-        if let (Some(server), Some(follower)) = (keeps_time, &mut follower)
-            && let Ok(inspection) = server.inspect().await
-        {
-            follower.observe(inspection.clock);
-        }
-        let mut watch = |server: &Arc<dyn Inspect>| Watch::start(server.clone(), follower.take());
-        // The record first: it takes the follower.
-        let record = self.record_server.as_ref().map(&mut watch);
-        Watches { record, store: self.store_server.as_ref().map(&mut watch) }
-    }
-}
-
 impl Vestibule {
     /// Opens the store, checks that it belongs to the secret, and starts the writing of observations. Blocks briefly on the
     /// disk; needs a tokio runtime.
@@ -378,191 +334,4 @@ impl Vestibule {
         }
         deployment::keep(&*self.deployment.store, &self.deployment.deployment, &self.deployment.ring).await
     }
-}
-
-async fn join(options: &Options) -> Result<Stores, OpenError> {
-    #[cfg(feature = "redis")]
-    if let Some(address) = &options.redis {
-        return match (&options.database_url, &options.data_dir) {
-            (None, None) => on_redis(options, address.clone()).await,
-            (Some(url), _) => on_both(options, address.clone(), url).await,
-            (None, Some(_)) => Err(OpenError::RedisAndFile),
-        };
-    }
-    match (&options.database_url, &options.data_dir) {
-        (Some(url), _) => on_postgres(options, url).await,
-        (None, Some(folder)) => on_sqlite(options, folder),
-        (None, None) => Ok(in_memory(options)),
-    }
-}
-
-#[cfg(feature = "redis")]
-async fn on_redis(options: &Options, address: vestibule_redis::RedisAddress) -> Result<Stores, OpenError> {
-    use vestibule_redis::{RedisOptions, RedisStore};
-    let (deadline, clock) = (options.deadline, options.clock.clone());
-    let sealer = Some(Sealer::new(&options.ring));
-    let store = RedisOptions { deadline, clock, sealer, ..options.redis_options.clone() };
-    let store = Arc::new(RedisStore::new(address, store));
-    check(&*store, options.strict).await?;
-    store.warm_up().await.map_err(OpenError::Store)?;
-    let bus = store.bus();
-    bus.join().await;
-    Ok(Stores {
-        sessions: store.clone(),
-        aliases: store.clone(),
-        tokens: store.clone(),
-        devices: store.clone(),
-        signing_keys: store.clone(),
-        events: store.clone(),
-        chain: store.clone(),
-        deliveries: store.clone(),
-        keys: store.clone(),
-        limits: limits_on_redis(options, || store.limits()).await,
-        deployment: store.clone(),
-        durable: None,
-        bus,
-        store_server: Some(store),
-        record_server: None,
-    })
-}
-
-/// Counts on a Redis of their own, else on that of the state.
-#[cfg(feature = "redis")]
-async fn limits_on_redis(options: &Options, of_state: impl FnOnce() -> vestibule_redis::RedisLimits) -> Arc<dyn LimitStore> {
-    let limits = match &options.limits_redis {
-        Some(address) => {
-            let own = vestibule_redis::RedisOptions { deadline: options.deadline, ..options.redis_options.clone() };
-            vestibule_redis::RedisLimits::new(address.clone(), &own)
-        }
-        None => of_state(),
-    };
-    // Who is not there yet answers later: each rule has its policy until then.
-    let _ = limits.warm_up().await;
-    Arc::new(limits)
-}
-
-/// Refuses a Redis that is too old, that refuses us, and where it is to be strict one that endangers sessions.
-#[cfg(feature = "redis")]
-async fn check(server: &dyn Inspect, strict: bool) -> Result<(), OpenError> {
-    let mut findings = server.inspect().await.map_err(OpenError::Store)?.findings;
-    findings.retain(|finding| strict && finding.kind.is_setting());
-    if findings.is_empty() { Ok(()) } else { Err(OpenError::Endangered(findings)) }
-}
-
-fn in_memory(options: &Options) -> Stores {
-    let store = MemoryOptions { memory_limit: options.memory_limit, ..MemoryOptions::default() };
-    let store = Arc::new(MemoryStore::new(store));
-    let bus = store.bus();
-    Stores {
-        sessions: store.clone(),
-        aliases: store.clone(),
-        tokens: store.clone(),
-        devices: store.clone(),
-        signing_keys: store.clone(),
-        events: store.clone(),
-        chain: store.clone(),
-        deliveries: store.clone(),
-        keys: store.clone(),
-        limits: Arc::new(MemoryLimits::default()),
-        deployment: store,
-        durable: None,
-        bus,
-        store_server: None,
-        record_server: None,
-    }
-}
-
-#[cfg(all(feature = "redis", feature = "postgres"))]
-async fn on_both(options: &Options, address: vestibule_redis::RedisAddress, url: &str) -> Result<Stores, OpenError> {
-    use vestibule_redis::{RedisOptions, RedisState};
-    let record = vestibule_sql::PostgresRecord::open(url, shared(options)).await;
-    let record = Arc::new(record.map_err(OpenError::Database)?);
-    // The record answers in the state's place, so the state may not use up the time for it.
-    let (deadline, clock) = (options.deadline.min(STATE_DEADLINE), options.clock.clone());
-    let state = RedisOptions { deadline, clock, ..options.redis_options.clone() };
-    let state = Arc::new(RedisState::new(address, state));
-    match check(&*state, options.strict).await {
-        // The record answers in its place until it comes.
-        Err(OpenError::Store(Fault::Unavailable(_) | Fault::Timeout)) if !options.strict => {}
-        checked => checked?,
-    }
-    let bus = state.bus();
-    bus.join().await;
-    let durable = Durable::on(bus, record.clone(), state.clone(), options.deadline);
-    durable.follow();
-    let limits = limits_on_redis(options, || state.limits()).await;
-    Ok(Stores { limits, store_server: Some(state), record_server: Some(record.clone()), ..joined(record, durable) })
-}
-
-/// How a database is kept that other processes may use too. A read is bounded as a call is: events and keys are read without
-/// [`Durable`], which bounds the rest.
-#[cfg(feature = "postgres")]
-fn shared(options: &Options) -> vestibule_sql::PostgresOptions {
-    let shared = vestibule_sql::PostgresOptions::default();
-    let sealer = Some(Sealer::new(&options.ring));
-    vestibule_sql::PostgresOptions { read_timeout: options.deadline, sealer, ..shared }
-}
-
-#[cfg(all(feature = "redis", not(feature = "postgres")))]
-async fn on_both(_: &Options, _: vestibule_redis::RedisAddress, _: &str) -> Result<Stores, OpenError> {
-    Err(OpenError::NoPostgres)
-}
-
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-fn over<R>(options: &Options, record: Arc<R>) -> Stores
-where
-    R: vestibule_core::record::Record + 'static,
-{
-    let state = Arc::new(vestibule_memory::MemoryState::new(options.memory_limit));
-    let durable = Durable::new(record.clone(), state, options.deadline);
-    joined(record, durable)
-}
-
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-fn joined<R>(record: Arc<R>, durable: Durable) -> Stores
-where
-    R: vestibule_core::record::Record + 'static,
-{
-    Stores {
-        sessions: Arc::new(durable.clone()),
-        aliases: Arc::new(durable.clone()),
-        tokens: Arc::new(durable.clone()),
-        devices: Arc::new(durable.clone()),
-        signing_keys: record.clone(),
-        events: record.clone(),
-        chain: record.clone(),
-        deliveries: record.clone(),
-        keys: record.clone(),
-        limits: Arc::new(MemoryLimits::default()),
-        deployment: record,
-        bus: durable.bus(),
-        durable: Some(durable),
-        store_server: None,
-        record_server: None,
-    }
-}
-
-#[cfg(feature = "sqlite")]
-fn on_sqlite(options: &Options, folder: &std::path::Path) -> Result<Stores, OpenError> {
-    let sealer = Some(Sealer::new(&options.ring));
-    let record = vestibule_sql::SqliteRecord::open(folder, vestibule_sql::SqliteOptions { sealer, ..Default::default() })?;
-    Ok(over(options, Arc::new(record)))
-}
-
-#[cfg(not(feature = "sqlite"))]
-fn on_sqlite(_: &Options, _: &std::path::Path) -> Result<Stores, OpenError> {
-    Err(OpenError::NoSqlite)
-}
-
-#[cfg(feature = "postgres")]
-async fn on_postgres(options: &Options, url: &str) -> Result<Stores, OpenError> {
-    // Every use of a session is known here, so none can be on its way from another node.
-    let alone = vestibule_sql::PostgresOptions { exclusive: true, idle_slack: Duration::ZERO, ..shared(options) };
-    let record = Arc::new(vestibule_sql::PostgresRecord::open(url, alone).await.map_err(OpenError::Database)?);
-    Ok(Stores { record_server: Some(record.clone()), ..over(options, record) })
-}
-
-#[cfg(not(feature = "postgres"))]
-async fn on_postgres(_: &Options, _: &str) -> Result<Stores, OpenError> {
-    Err(OpenError::NoPostgres)
 }
