@@ -55,7 +55,9 @@ async fn hash(
 ) -> Result<Response, Problem> {
     let pool = &server.vestibule.password_pool;
     let hash = match (body.password, body.legacy_hash) {
-        (Some(password), None) if password.is_empty() => return Err(Problem::invalid_field("password", "is empty")),
+        (Some(password), None) if password.is_empty() => {
+            return Err(Problem::invalid_field("password", "expected a password that is not empty"));
+        }
         (Some(password), None) => pool.hash(&password).await,
         (None, Some(legacy)) => pool.wrap(&read_hash("legacy_hash", &legacy)?).await,
         (None, None) => return Err(Problem::invalid_field("password", "either a password or a legacy_hash is needed")),
