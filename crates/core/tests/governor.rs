@@ -24,6 +24,7 @@ fn rule(interval_ms: u64, burst: u32) -> Rule {
         counted: Counted::All,
         penalty: None,
         challenge: false,
+        lease: None,
     })
     .expect("a rule")
 }

@@ -190,6 +190,10 @@ impl LimitStore for MemoryLimits {
         Box::pin(async move { Ok(self.decide(demands, now)) })
     }
 
+    fn costs_a_trip(&self) -> bool {
+        false
+    }
+
     fn peek<'a>(&'a self, demands: &'a [Demand], now: Timestamp) -> Answer<'a, Decision> {
         Box::pin(async move { Ok(self.look(demands, now)) })
     }

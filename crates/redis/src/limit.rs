@@ -99,8 +99,8 @@ impl RedisLimits {
         decision(self.link.at(home, self.link.run(script, &keys, &arguments)).await?, demands.len())
     }
 
-    /// One trip: to one server, or to all that have some of the keys at once.
-    async fn ask_all(&self, script: &Script, demands: &[Demand], now: Timestamp) -> Result<Vec<Part>, Fault> {
+    /// One trip: to one server, or to all that have some of the keys at once. What was decided, and the fault of whoever did not answer.
+    async fn ask_all(&self, script: &Script, demands: &[Demand], now: Timestamp) -> (Vec<Part>, Option<Fault>) {
         let asked = self.groups(demands.iter().map(|demand| &demand.key)).into_iter().map(|(home, places)| async move {
             let demands: Vec<&Demand> = places.iter().map(|place| &demands[*place]).collect();
             (self.ask(script, home, &demands, now).await, places)
@@ -112,26 +112,22 @@ impl RedisLimits {
                 Err(error) => fault = Some(error),
             }
         }
-        match fault {
-            None => Ok(parts),
-            Some(fault) => {
-                // What was taken elsewhere is given back, or drains off by itself.
-                let refunds: Vec<Refund> = taken(demands, &parts).into_iter().map(|(_, refund)| refund).collect();
-                let _ = self.give_back(&refunds, now).await;
-                Err(fault)
-            }
-        }
+        (parts, fault)
     }
 
     async fn decide(&self, demands: &[Demand], now: Timestamp) -> Result<Decision, Fault> {
-        let mut parts = self.ask_all(&self.scripts.check, demands, now).await?;
-        let granted = parts.iter().all(|part| part.decision.granted);
-        if !granted && parts.len() > 1 {
-            let (places, refunds): (Vec<usize>, Vec<Refund>) = taken(demands, &parts).into_iter().unzip();
-            let after = self.give_back(&refunds, now).await?;
-            parts.iter_mut().for_each(|part| part.untake(demands, &places, &after));
+        let (mut parts, fault) = self.ask_all(&self.scripts.check, demands, now).await;
+        let granted = fault.is_none() && parts.iter().all(|part| part.decision.granted);
+        let (places, refunds): (Vec<usize>, Vec<Refund>) =
+            if granted { Default::default() } else { taken(demands, &parts).into_iter().unzip() };
+        let after = self.give_back(&refunds, now).await;
+        if let Some(fault) = fault {
+            // What could not be given back drains off by itself.
+            return Err(fault);
         }
-        Ok(joined(parts, granted, demands.len()))
+        let after = after?;
+        parts.iter_mut().for_each(|part| part.untake(demands, &places, &after));
+        Ok(Decision { gave_back: !after.is_empty(), ..joined(parts, granted, demands.len()) })
     }
 
     /// Gives back, and tells where each key stands then.
@@ -248,7 +244,7 @@ fn joined(parts: Vec<Part>, granted: bool, count: usize) -> Decision {
         verdicts.extend(part.places.into_iter().zip(part.decision.verdicts));
     }
     verdicts.sort_unstable_by_key(|(place, _)| *place);
-    Decision { granted, verdicts: verdicts.into_iter().map(|(_, verdict)| verdict).collect() }
+    Decision { granted, verdicts: verdicts.into_iter().map(|(_, verdict)| verdict).collect(), gave_back: false }
 }
 
 /// Time, whether it is granted, and seven numbers for each demand.
@@ -268,7 +264,7 @@ fn decision(answer: Value, count: usize) -> Result<Decision, Fault> {
     }
     let at = Timestamp::from_millis(*at);
     let verdicts = each.iter().map(|numbers| verdict(at, *numbers)).collect::<Result<_, _>>()?;
-    Ok(Decision { granted: *granted == 1, verdicts })
+    Ok(Decision { granted: *granted == 1, verdicts, gave_back: false })
 }
 
 fn verdict(at: Timestamp, numbers: [u64; 7]) -> Result<Verdict, Fault> {
@@ -328,7 +324,10 @@ impl LimitStore for RedisLimits {
 
     fn peek<'a>(&'a self, demands: &'a [Demand], now: Timestamp) -> Answer<'a, Decision> {
         Box::pin(async move {
-            let parts = self.ask_all(&self.scripts.peek, demands, now).await?;
+            let (parts, fault) = self.ask_all(&self.scripts.peek, demands, now).await;
+            if let Some(fault) = fault {
+                return Err(fault);
+            }
             let granted = parts.iter().all(|part| part.decision.granted);
             Ok(joined(parts, granted, demands.len()))
         })

@@ -36,5 +36,9 @@ pub const LOAD_HELD: usize = 60;
 pub const UNSEEN: Duration = Duration::from_secs(1);
 /// Callers who ask a limit at once.
 pub const LIMIT_TASKS: usize = 50;
+/// Nodes that share a hot key.
+pub const HOT_NODES: usize = 4;
+/// Checks of each of the callers who ask for it at once.
+pub const HOT_CHECKS: usize = 200;
 /// Random requests that a store of limits decides beside the core's own rule.
 pub const LIMIT_STEPS: usize = 400;

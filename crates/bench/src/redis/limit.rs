@@ -79,6 +79,7 @@ fn rule(level: usize, count: u64) -> Result<Rule, Error> {
         counted: Counted::All,
         penalty: None,
         challenge: false,
+        lease: None,
     })?)
 }
 
@@ -110,20 +111,24 @@ async fn checks(url: &str, levels: usize, time: Duration) -> Result<f64, Error> 
     Ok(total as f64)
 }
 
-/// The time of one denial.
-async fn denied(url: &str) -> Result<Duration, Error> {
-    let limits = Arc::new(RedisLimits::new(super::address(url)?, &options()));
-    let limiter = Limiter::start(LimiterParts {
-        store: limits,
+/// A node with one rule and a connection of its own.
+pub(super) fn node(url: &str, rule: Rule) -> Result<Arc<Limiter>, Error> {
+    Ok(Limiter::start(LimiterParts {
+        store: Arc::new(RedisLimits::new(super::address(url)?, &options())),
         fallback: Arc::new(MemoryLimits::default()),
         bus: Arc::new(LocalBus::new(Repeats::Told)),
         deployment: Deployment::new(&[1; 32]),
         ring: Arc::new(KeyRing::ephemeral()),
         verifier: None,
-        rules: [rule(9, 1)?].into_iter().collect(),
+        rules: [rule].into_iter().collect(),
         observer: Observer::new().0,
         clock: Clock::system(),
-    });
+    }))
+}
+
+/// The time of one denial.
+async fn denied(url: &str) -> Result<Duration, Error> {
+    let limiter = node(url, rule(9, 1)?)?;
     for _ in 0..2 {
         limiter.check(vec![limiter.ask("level-9", "denied", 1)?]).await?;
     }

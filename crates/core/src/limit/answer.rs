@@ -76,6 +76,8 @@ pub struct Checked {
 #[must_use = "what is not given back stays taken"]
 pub struct Taken {
     pub(super) refunds: Vec<Refund>,
+    /// From what this process had taken ahead.
+    pub(super) drawn: Vec<Refund>,
     /// By this process alone.
     pub(super) locally: bool,
     /// Whether somebody else may have been denied for it.
@@ -106,9 +108,10 @@ impl Checked {
     fn release(&mut self, goes_back: impl Fn(&Rule) -> bool) -> Taken {
         let mut taken = std::mem::take(&mut self.taken);
         taken.refunds.retain(|refund| goes_back(&refund.rule));
+        taken.drawn.retain(|spent| goes_back(&spent.rule));
         for said in &mut self.said {
             let counts = |refund: &&Refund| refund.rule.name() == said.ask.rule().name() && refund.key == *said.ask.key();
-            if let (Some(refund), Some(verdict)) = (taken.refunds.iter().find(counts), &mut said.verdict) {
+            if let (Some(refund), Some(verdict)) = (taken.refunds.iter().chain(&taken.drawn).find(counts), &mut said.verdict) {
                 verdict.remaining = (verdict.remaining + refund.cost).min(verdict.limit);
                 if verdict.remaining == verdict.limit {
                     (verdict.next_ms, verdict.reset_ms) = (0, 0);

@@ -28,6 +28,22 @@ pub const DENIED_BRIEFLY: Duration = Duration::from_secs(1);
 pub const MEMORY_KEYS: usize = 1_000_000;
 /// Keys that one process counts alone while the store is away.
 pub const FALLBACK_KEYS: usize = 100_000;
+/// How long units that were taken ahead of a hot key can be spent, and over how long it is counted how hot a key is.
+pub const LEASE_LIFE: Duration = Duration::from_millis(100);
+/// Units that one process must be asked for in that time before it takes any ahead: 1,000 a second.
+pub const LEASE_HOT: u64 = 100;
+/// How long a key is hot after that.
+pub const LEASE_COOLS: Duration = Duration::from_secs(1);
+/// The part of a limit that one process takes ahead at most.
+pub const LEASE_SHARE: u64 = 16;
+/// Smallest batch that is worth taking ahead: a rule whose share is smaller is not leased.
+pub const LEASE_LEAST: u64 = 8;
+/// How long a process that got less than it wanted asks for no more.
+pub const LEASE_PAUSE: Duration = Duration::from_millis(25);
+/// Refills that one request waits for before it asks for itself.
+pub const LEASE_TRIES: usize = 3;
+/// Keys of one rule of which a process knows how hot they are.
+pub const LEASED_KEYS: usize = 1_024;
 /// Time that a stored count outlives its use, so that clocks that differ a little never lose one.
 pub const AFTERLIFE_MS: u64 = 1_000;
 /// Keys that a reset by pattern reports by name.

@@ -137,6 +137,7 @@ impl Challenges {
             counted: Counted::All,
             penalty: None,
             challenge: false,
+            lease: None,
         };
         Self { puzzles: Puzzles::new(ring), verifier, used: Rule::new(used).expect("a sound rule").shared() }
     }

@@ -68,6 +68,13 @@ impl Verdict {
         self.standing == Standing::Allowed
     }
 
+    /// What was said so many milliseconds ago, as if it was said now. A time that was told never becomes none.
+    #[must_use]
+    pub(super) fn after_ms(self, passed: u64) -> Self {
+        let left = |ms: u64| if ms == 0 { 0 } else { ms.saturating_sub(passed).max(1) };
+        Self { next_ms: left(self.next_ms), reset_ms: left(self.reset_ms), retry_ms: left(self.retry_ms), ..self }
+    }
+
     /// Whether hardly anything is left: a tenth of the limit or less.
     #[must_use]
     pub fn is_near(&self) -> bool {
@@ -82,6 +89,22 @@ pub struct Decision {
     pub granted: bool,
     /// One for each demand, in order.
     pub verdicts: Vec<Verdict>,
+    /// Whether something was taken for a moment and given back, as where several servers decide: somebody else may have been denied for it.
+    pub gave_back: bool,
+}
+
+impl Decision {
+    /// Nothing was demanded, so nothing denies.
+    pub(super) fn of_nothing() -> Self {
+        Self { granted: true, verdicts: Vec::new(), gave_back: false }
+    }
+
+    /// With what was spent elsewhere, by the place of its demand; `None` is what was decided here.
+    pub(super) fn with(self, spent: &[Option<Verdict>]) -> Self {
+        let mut decided = self.verdicts.into_iter();
+        let verdicts = spent.iter().filter_map(|spent| spent.or_else(|| decided.next())).collect();
+        Self { verdicts, ..self }
+    }
 }
 
 /// What is kept of a key under a rule.
@@ -196,7 +219,7 @@ pub fn decide(demands: &[Demand], kept: Vec<Option<Usage>>, now: Timestamp) -> (
         };
         let changed: Vec<usize> = (0..works.len()).filter(changed).collect();
         let kept = changed.into_iter().map(|place| (place, last(&works, &firsts, place).after.clone())).collect();
-        return (Decision { granted, verdicts }, kept);
+        return (Decision { granted, verdicts, gave_back: false }, kept);
     }
     let kept = after_denial(demands, &works, &firsts, now);
     let state = |place: usize| {
@@ -204,7 +227,7 @@ pub fn decide(demands: &[Demand], kept: Vec<Option<Usage>>, now: Timestamp) -> (
         kept.iter().find(|(other, _)| *other == first).map_or(&works[first].before, |(_, usage)| usage)
     };
     let verdicts = verdicts(demands, &works, state, now);
-    (Decision { granted, verdicts }, kept)
+    (Decision { granted, verdicts, gave_back: false }, kept)
 }
 
 /// What a request that was denied leaves behind: what it costs, once for each key.
@@ -231,7 +254,8 @@ fn after_denial(demands: &[Demand], works: &[Work], firsts: &[usize], now: Times
 pub fn look(demands: &[Demand], kept: Vec<Option<Usage>>, now: Timestamp) -> Decision {
     let (works, _) = weigh(demands, kept, now);
     let granted = demands.iter().zip(&works).all(|(demand, work)| passes(demand, work.standing));
-    Decision { granted, verdicts: verdicts(demands, &works, |place| &works[place].before, now) }
+    let verdicts = verdicts(demands, &works, |place| &works[place].before, now);
+    Decision { granted, verdicts, gave_back: false }
 }
 
 fn passes(demand: &Demand, standing: Standing) -> bool {

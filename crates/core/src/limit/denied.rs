@@ -1,6 +1,7 @@
 //! [`DeniedKeys`]: keys of which it is known that they are denied for a while, so that asking costs nothing.
 
 use super::{Verdict, bounds};
+use crate::time::millis;
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
@@ -37,10 +38,7 @@ impl Denied {
 
     /// What the store said, as if it was asked now.
     fn verdict_at(&self, now: Instant) -> Verdict {
-        let passed = u64::try_from(now.duration_since(self.since).as_millis()).unwrap_or(u64::MAX);
-        let left = |ms: u64| if ms == 0 { 0 } else { ms.saturating_sub(passed).max(1) };
-        let Verdict { next_ms, reset_ms, retry_ms, .. } = self.verdict;
-        Verdict { next_ms: left(next_ms), reset_ms: left(reset_ms), retry_ms: left(retry_ms), ..self.verdict }
+        self.verdict.after_ms(millis(now.duration_since(self.since)))
     }
 }
 

@@ -20,11 +20,9 @@ impl Limiter {
         let is_closed_for = asks.iter().any(is_closed);
         let local = if is_closed_for { Vec::new() } else { self.local_demands(&asks) };
         let decision = match local.is_empty() {
-            true => Decision { granted: true, verdicts: Vec::new() },
+            true => Decision::of_nothing(),
             // In memory: cannot fail.
-            false => {
-                self.fallback.check(&local, self.clock.now()).await.unwrap_or(Decision { granted: true, verdicts: Vec::new() })
-            }
+            false => self.fallback.check(&local, self.clock.now()).await.unwrap_or_else(|_| Decision::of_nothing()),
         };
         let refunds = if decision.granted { taken(local, &decision) } else { Vec::new() };
         let granted = decision.granted;
@@ -35,7 +33,7 @@ impl Limiter {
             (false, true) => Outcome::Allowed,
             (false, false) => Outcome::Denied { retry_after_ms: retry_after_ms.unwrap_or(0) },
         };
-        Checked { outcome, said, taken: Taken { refunds, locally: true, is_felt: false } }
+        Checked { outcome, said, taken: Taken { refunds, locally: true, ..Taken::default() } }
     }
 
     /// What this process counts alone: its part of what all nodes together may allow.

@@ -7,6 +7,9 @@
 //! What is counted lives in the state (memory or Redis) and never in the record: a count that outlives a crash would cost an fsync a
 //! request and buys nothing, since losing it only forgives.
 //!
+//! A key that one node asks for all the time is leased: see `lease.rs` for how many units a node takes ahead, and why nobody gets more
+//! for it than the rule allows.
+//!
 //! Arithmetic is on whole numbers of milliseconds, without rounding: counts are kept in fractions of a unit that make the rate exact.
 //! What is told is rounded against the caller: `remaining` down, waiting times up.
 //!
@@ -20,10 +23,13 @@ mod decide;
 mod denied;
 mod fallback;
 mod key;
+mod known;
+mod lease;
 mod listed;
 mod penalty;
 mod port;
 mod puzzle;
+mod refill;
 mod rule;
 mod rules;
 mod service;

@@ -87,6 +87,11 @@ pub trait LimitStore: std::fmt::Debug + Send + Sync {
     /// A lost answer may have taken its cost. Nothing is repeated by itself.
     fn check<'a>(&'a self, demands: &'a [Demand], now: Timestamp) -> Answer<'a, Decision>;
 
+    /// Whether a check costs a round trip, so that it is worth taking units of a hot key ahead.
+    fn costs_a_trip(&self) -> bool {
+        true
+    }
+
     /// How the demands stand, taking nothing. A read.
     fn peek<'a>(&'a self, demands: &'a [Demand], now: Timestamp) -> Answer<'a, Decision>;
 

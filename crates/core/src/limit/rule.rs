@@ -137,6 +137,8 @@ pub struct RuleOptions {
     pub penalty: Option<Penalty>,
     /// Whether whoever is denied may solve a puzzle instead of waiting.
     pub challenge: bool,
+    /// Whether a process takes units of a hot key ahead. Default: for [`Level::Global`], where the rule is one that can be leased.
+    pub lease: Option<bool>,
 }
 
 /// Why a rule cannot be.
@@ -160,6 +162,9 @@ pub enum RuleError {
     /// A burst without a rate would never be refilled.
     #[error("a rate of 0 has no burst")]
     BurstOfNothing,
+    /// A lease where there is none.
+    #[error("only a gcra rule that counts every request and has no penalty can be leased")]
+    Lease,
     /// The penalty cannot be.
     #[error("a penalty needs 1 ms <= base <= cap, a decay of at least 1 ms, a factor of at least 1, and at most ten years")]
     Penalty,
@@ -202,6 +207,9 @@ impl Rule {
         }
         if options.penalty.is_some_and(|penalty| !penalty.is_sound()) {
             return Err(RuleError::Penalty);
+        }
+        if options.lease == Some(true) && !can_be_leased(&options) {
+            return Err(RuleError::Lease);
         }
         let numbers = numbers(&options)?;
         Ok(Self { options, numbers })
@@ -249,11 +257,23 @@ impl Rule {
         self.options.counted == Counted::All && self.options.algorithm != Algorithm::Concurrent && !extends
     }
 
+    /// Whether a process takes units of a hot key ahead. A rule that denies nothing, or leaves too little for a batch, is asked for each time.
+    #[must_use]
+    pub fn is_leased(&self) -> bool {
+        let is_wanted = self.options.lease.unwrap_or(self.options.level == Level::Global && can_be_leased(&self.options));
+        is_wanted && !self.numbers.shadow && self.numbers.limit >= bounds::LEASE_SHARE * bounds::LEASE_LEAST
+    }
+
     /// Shared.
     #[must_use]
     pub fn shared(self) -> Arc<Self> {
         Arc::new(self)
     }
+}
+
+/// Units that are given back, and denials that are punished, need the store each time; a window would lose what is not spent.
+fn can_be_leased(options: &RuleOptions) -> bool {
+    options.algorithm == Algorithm::Gcra && options.counted == Counted::All && options.penalty.is_none()
 }
 
 fn is_name(name: &str) -> bool {
@@ -313,6 +333,7 @@ pub(super) mod tests {
             counted: Counted::All,
             penalty: None,
             challenge: false,
+            lease: None,
         }
     }
 
@@ -332,10 +353,39 @@ pub(super) mod tests {
         assert_eq!(Rule::new(burst), Err(RuleError::Burst));
         let nothing = RuleOptions { burst: Some(5), ..options(Algorithm::Gcra, 0, Duration::from_secs(1)) };
         assert_eq!(Rule::new(nothing), Err(RuleError::BurstOfNothing));
+        let leased = |algorithm, counted, penalty| {
+            let of = options(algorithm, 1_000, Duration::from_secs(1));
+            Rule::new(RuleOptions { counted, penalty, lease: Some(true), ..of }).map(|rule| rule.is_leased())
+        };
+        let penalty = Penalty { base_ms: 1, factor: 2, cap_ms: 2, decay_ms: 4, extend_on_hit: false };
+        assert_eq!(leased(Algorithm::Gcra, Counted::All, None), Ok(true));
+        for odd in [
+            leased(Algorithm::Sliding, Counted::All, None),
+            leased(Algorithm::Gcra, Counted::Failure, None),
+            leased(Algorithm::Gcra, Counted::All, Some(penalty)),
+        ] {
+            assert_eq!(odd, Err(RuleError::Lease));
+        }
         for name in ["", "a b", "a:b", "a*", &"x".repeat(65)] {
             let named = RuleOptions { name: name.into(), ..options(Algorithm::Gcra, 1, Duration::from_secs(1)) };
             assert_eq!(Rule::new(named), Err(RuleError::Name), "{name}");
         }
+    }
+
+    /// L23
+    #[test]
+    fn hot_keys_are_leased_where_a_batch_is_worth_it() {
+        let leased = |level, count, lease| {
+            let of = options(Algorithm::Gcra, count, Duration::from_secs(1));
+            Rule::new(RuleOptions { level, lease, ..of }).expect("a rule").is_leased()
+        };
+        assert!(leased(Level::Global, 128, None) && leased(Level::Custom, 128, Some(true)));
+        assert!(
+            !leased(Level::Custom, 128, None) && !leased(Level::Global, 128, Some(false)) && !leased(Level::Global, 127, None)
+        );
+        let shadow =
+            RuleOptions { shadow: true, level: Level::Global, ..options(Algorithm::Gcra, 128, Duration::from_secs(1)) };
+        assert!(!Rule::new(shadow).expect("a rule").is_leased());
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(super) struct Figures {
     pub(super) exempt: Counter,
     /// Denied without a count: the address is refused.
     pub(super) refused: Counter,
+    /// Questions for units of a hot key ahead.
+    pub(super) refills: Counter,
 }
 
 impl Figures {
@@ -53,6 +55,7 @@ impl Figures {
             refused: checks("refused"),
             near: metrics::counter!("vestibule_limit_near_total", "rule" => rule.to_owned()),
             would_deny: metrics::counter!("vestibule_limit_would_deny_total", "rule" => rule.to_owned()),
+            refills: metrics::counter!("vestibule_limit_lease_refills_total", "rule" => rule.to_owned()),
         }
     }
 }

@@ -2,15 +2,18 @@
 
 use super::{
     Decision, Demand, KeyError, Level, LimitKey, LimitStore, Listed, Matched, ResetPattern, Rule, Standing, TopKey, Verdict,
-    answer::{Checked, Outcome, Said, Taken, denial, outcome_of, said, taken},
+    answer::{Checked, Outcome, Taken, outcome_of, said, taken},
     bounds,
     challenge::{ChallengeVerifier, Challenges},
     denied::DeniedKeys,
+    known::hear,
+    lease::Leases,
     listed::{Exempt, is_refused, refusal},
+    refill::{Drawn, spendings},
     rules::{Figures, Ruled, Rules},
 };
 use crate::{
-    bus::{Bus, LimitReset, News, Signal},
+    bus::{Bus, LimitReset, Signal},
     deployment::Deployment,
     event::{Event, EventType, Observer, Origin},
     fault::Fault,
@@ -24,10 +27,9 @@ use std::{
     fmt,
     net::IpAddr,
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
 };
 use tokio::sync::Semaphore;
 
@@ -81,6 +83,10 @@ impl Ask {
         self.listed
     }
 
+    pub(super) fn cost(&self) -> u64 {
+        self.cost
+    }
+
     pub(super) fn figures(&self) -> &Figures {
         self.ruled.figures()
     }
@@ -116,7 +122,8 @@ pub enum AskError {
 /// Decides how often something may happen.
 ///
 /// Round trips: one for a check, however many rules; none where one of the keys is known to be denied. That is known from the store's
-/// own word, until the time it told, and forgotten at a reset and at every doubt of the bus.
+/// own word, until the time it told, and forgotten at a reset and at every doubt of the bus. A hot key whose rule is leased costs a trip
+/// for each batch of units that is taken ahead, instead of one for each check.
 pub struct Limiter {
     pub(super) store: Arc<dyn LimitStore>,
     pub(super) fallback: Arc<dyn LimitStore>,
@@ -126,7 +133,8 @@ pub struct Limiter {
     observer: Observer,
     pub(super) clock: Clock,
     pub(super) challenges: Challenges,
-    denied: DeniedKeys,
+    pub(super) denied: DeniedKeys,
+    pub(super) leases: Leases,
     pub(super) waiting: Semaphore,
     store_failed: AtomicBool,
 }
@@ -153,6 +161,7 @@ impl Limiter {
             clock,
             challenges: Challenges::new(ring, verifier),
             denied: DeniedKeys::default(),
+            leases: Leases::default(),
             waiting: Semaphore::new(bounds::WAITERS),
             store_failed: AtomicBool::new(false),
         });
@@ -169,7 +178,7 @@ impl Limiter {
     /// Puts other rules into effect. What is counted under a name goes on, unless its rate or its way of counting changed.
     pub fn replace_rules(&self, rules: Rules) {
         *self.rules.write() = Arc::new(rules);
-        self.denied.clear();
+        self.distrust();
     }
 
     /// The tag under which a user is counted.
@@ -248,13 +257,43 @@ impl Limiter {
         if let Some(known) = self.known_denial(&asks) {
             return known.judged(asks);
         }
-        let demands: Vec<Demand> = asks.iter().map(Ask::demand).collect();
-        let decided = self.store.check(&demands, self.clock.now()).await;
-        self.note_store(&decided);
-        match decided {
-            Ok(decision) => self.decided(asks, demands, decision, false),
+        match self.draw(&asks).await {
+            Ok(Drawn::Denied(known)) => known.judged(asks),
+            Ok(Drawn::Spent(spent)) => self.decide(asks, &spent).await,
             Err(_) => self.without_store(asks).await,
         }
+    }
+
+    /// Decides what was not spent from a lease.
+    async fn decide(&self, asks: Vec<Ask>, spent: &[Option<Verdict>]) -> Checked {
+        let drawn = spendings(&asks, spent);
+        let others = asks.iter().zip(spent).filter(|(_, spent)| spent.is_none());
+        let demands: Vec<Demand> = others.map(|(ask, _)| ask.demand()).collect();
+        let decided = match demands.is_empty() {
+            true => Ok(Decision::of_nothing()),
+            false => self.asked(&demands).await,
+        };
+        match decided {
+            Ok(decision) if decision.granted => {
+                let refunds = taken(demands, &decision);
+                let checked = self.decided(asks, decision.with(spent));
+                Checked { taken: Taken { refunds, drawn, ..checked.taken }, ..checked }
+            }
+            Ok(decision) => {
+                self.undraw(&drawn);
+                self.decided(asks, decision.with(spent))
+            }
+            Err(_) => {
+                self.undraw(&drawn);
+                self.without_store(asks).await
+            }
+        }
+    }
+
+    async fn asked(&self, demands: &[Demand]) -> Result<Decision, Fault> {
+        let decided = self.store.check(demands, self.clock.now()).await;
+        self.note_store(&decided);
+        decided
     }
 
     /// Where the keys stand, taking nothing. Asks the store, whatever is remembered.
@@ -268,7 +307,7 @@ impl Limiter {
         let exempt = Exempt::out_of(&mut asks);
         let demands: Vec<Demand> = asks.iter().map(Ask::demand).collect();
         let decision = match demands.is_empty() {
-            true => Decision { granted: true, verdicts: Vec::new() },
+            true => Decision::of_nothing(),
             false => self.store.peek(&demands, self.clock.now()).await?,
         };
         let outcome = outcome_of(&asks, &decision);
@@ -277,6 +316,7 @@ impl Limiter {
 
     /// Gives back what a check took: the request does not count. Where the store fails it stays taken.
     pub async fn give_back(&self, taken: Taken) {
+        self.undraw(&taken.drawn);
         if taken.refunds.is_empty() {
             return;
         }
@@ -292,6 +332,7 @@ impl Limiter {
 
     /// As [`Self::give_back`], where nobody waits for it. Outside a runtime it stays taken.
     pub fn give_back_soon(self: &Arc<Self>, taken: Taken) {
+        self.undraw(&taken.drawn);
         if taken.refunds.is_empty() {
             return;
         }
@@ -338,35 +379,22 @@ impl Limiter {
     }
 
     pub(super) fn tell(&self, rule: &str, key: Option<&str>) {
-        self.denied.forget(rule, key);
+        self.forget(rule, key);
         self.bus.publish(Signal::LimitReset(LimitReset { rule: rule.into(), key: key.map(Into::into) }));
     }
 
-    fn known_denial(&self, asks: &[Ask]) -> Option<Known> {
-        let now = Instant::now();
-        let known = |(place, ask): (usize, &Ask)| {
-            let rule = ask.rule();
-            if rule.numbers().shadow {
-                return None;
-            }
-            let verdict = self.denied.get(rule.name(), ask.key.text(), ask.cost, now)?;
-            ask.figures().remembered.increment(1);
-            Some(Known { place, verdict })
-        };
-        asks.iter().enumerate().find_map(known)
-    }
-
-    fn decided(&self, asks: Vec<Ask>, demands: Vec<Demand>, decision: Decision, locally: bool) -> Checked {
+    fn decided(&self, asks: Vec<Ask>, decision: Decision) -> Checked {
         let outcome = outcome_of(&asks, &decision);
         let is_felt = decision.verdicts.iter().any(Verdict::is_near);
         for (ask, verdict) in asks.iter().zip(&decision.verdicts) {
             self.count(ask, verdict, decision.granted);
-            if !locally && !verdict.allowed() && !ask.rule().numbers().shadow {
+            if !verdict.allowed() && !ask.rule().numbers().shadow {
                 self.remember(ask, *verdict);
+            } else if decision.gave_back {
+                self.lift_denials(ask, verdict);
             }
         }
-        let taken = if decision.granted { taken(demands, &decision) } else { Vec::new() };
-        Checked { outcome, said: said(asks, decision.verdicts), taken: Taken { refunds: taken, locally, is_felt } }
+        Checked { outcome, said: said(asks, decision.verdicts), taken: Taken { is_felt, ..Taken::default() } }
     }
 
     fn count(&self, ask: &Ask, verdict: &Verdict, granted: bool) {
@@ -380,14 +408,6 @@ impl Limiter {
             _ if ask.rule().numbers().shadow => figures.would_deny.increment(1),
             Standing::Unsatisfiable => figures.unsatisfiable.increment(1),
             Standing::Denied | Standing::Blocked => figures.denied.increment(1),
-        }
-    }
-
-    fn remember(&self, ask: &Ask, verdict: Verdict) {
-        if verdict.retry_ms > 0 {
-            let told = Duration::from_millis(verdict.retry_ms);
-            let lasts = if ask.rule().denies_for_good() { told } else { told.min(bounds::DENIED_BRIEFLY) };
-            self.denied.add((ask.rule().name(), ask.key.text()), ask.cost, verdict, lasts, Instant::now());
         }
     }
 
@@ -408,7 +428,7 @@ impl Limiter {
     }
 
     /// Counts faults of the store and their end.
-    fn note_store<T>(&self, answer: &Result<T, Fault>) {
+    pub(super) fn note_store<T>(&self, answer: &Result<T, Fault>) {
         match answer {
             Ok(_) if self.store_failed.load(Ordering::Relaxed) => {
                 if self.store_failed.swap(false, Ordering::Relaxed) {
@@ -443,34 +463,4 @@ pub struct Requester<'a> {
     pub key: Option<&'a str>,
     /// Units that it costs; 0 counts as 1.
     pub cost: u64,
-}
-
-/// A denial that is remembered.
-struct Known {
-    place: usize,
-    verdict: Verdict,
-}
-
-impl Known {
-    fn judged(self, asks: Vec<Ask>) -> Checked {
-        let said = asks.into_iter().enumerate().map(|(place, ask)| {
-            let verdict = (place == self.place).then_some(self.verdict);
-            Said { ask, allowed: verdict.is_none(), verdict, policy: None }
-        });
-        let said: Vec<Said> = said.collect();
-        let outcome = denial(said[self.place].ask.rule().options().challenge, self.verdict.retry_ms, self.verdict.strikes);
-        Checked { outcome, said, taken: Taken::default() }
-    }
-}
-
-/// Forgets what others reset, and everything where something may have been missed.
-async fn hear(limiter: Weak<Limiter>, mut news: crate::bus::Subscription) {
-    while let Some(news) = news.next().await {
-        let Some(limiter) = limiter.upgrade() else { return };
-        match news {
-            News::Signal(Signal::LimitReset(reset)) => limiter.denied.forget(&reset.rule, reset.key.as_deref()),
-            News::Signal(_) => {}
-            News::Doubt(_) => limiter.denied.clear(),
-        }
-    }
 }

@@ -73,6 +73,7 @@ fn rule(name: &str, budget: Budget) -> Result<Arc<Rule>, RuleError> {
         counted: Counted::Failure,
         penalty: None,
         challenge: false,
+        lease: None,
     };
     Rule::new(options).map(Rule::shared)
 }

@@ -37,6 +37,7 @@ fn rule(name: &str, algorithm: Algorithm, count: u64) -> Arc<Rule> {
         counted: Counted::All,
         penalty: (name == "punished").then_some(penalty),
         challenge: false,
+        lease: None,
     };
     Rule::new(options).expect("a rule").shared()
 }

@@ -295,6 +295,8 @@ struct RuleBody<'a> {
     has_penalty: bool,
     challenge: bool,
     shadow: bool,
+    /// Whether a node takes units of a hot key ahead.
+    leased: bool,
     on_store_failure: &'static str,
 }
 
@@ -315,6 +317,7 @@ async fn rules(_: By<LimitsRead>, State(server): Shared) -> Response {
             has_penalty: options.penalty.is_some(),
             challenge: options.challenge,
             shadow: numbers.shadow,
+            leased: ruled.rule.is_leased(),
             on_store_failure: options.on_store_failure.as_str(),
         })
     };

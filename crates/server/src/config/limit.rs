@@ -164,6 +164,7 @@ fn built_in() -> Vec<LimitRule> {
             counted,
             penalty: None,
             challenge: false,
+            lease: None,
         };
         Some(LimitRule { rule: Rule::new(options).ok()?, apply: vec![path.to_owned()], overrides: Vec::new() })
     })
@@ -187,7 +188,9 @@ fn read_rule(reader: &mut Reader, path: &str) -> Option<LimitRule> {
     let penalty = read_penalty(reader, &key("penalty"));
     let (name, level, rate) = (name?.into(), level?, rate?);
     let challenge = reader.value(&key("challenge"), false);
-    let options = RuleOptions { name, level, algorithm, rate, burst, on_store_failure, shadow, counted, penalty, challenge };
+    let lease = reader.optional(&key("lease"));
+    let options =
+        RuleOptions { name, level, algorithm, rate, burst, on_store_failure, shadow, counted, penalty, challenge, lease };
     match Rule::new(options) {
         Ok(rule) => Some(LimitRule { rule, apply, overrides: Vec::new() }),
         Err(error) => {

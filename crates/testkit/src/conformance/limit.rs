@@ -1,10 +1,12 @@
 //! Counts: every algorithm, all levels of a request at once, penalties, and what becomes of them when time passes or goes back.
 
 mod guess;
+mod hot;
 
 pub use guess::{
     a_challenge_is_solved_once_by_all_nodes, a_pardon_forgives_all_but_the_strikes, stuffed_credentials_get_nowhere,
 };
+pub use hot::nodes_share_a_hot_key;
 
 use crate::bounds::{LIMIT_STEPS, LIMIT_TASKS};
 use std::{
@@ -18,10 +20,14 @@ use std::{
     time::Duration,
 };
 use vestibule_core::{
+    bus::{LocalBus, Repeats},
+    deployment::Deployment,
+    event::Observer,
     limit::{
-        Algorithm, Counted, Decision, Demand, Level, LimitKey, LimitStore, OnStoreFailure, Penalty, Rate, Refund, ResetPattern,
-        Rule, RuleOptions, Standing, Usage, Verdict, decide, give_back, look, pardon,
+        Algorithm, Counted, Decision, Demand, Level, LimitKey, LimitStore, Limiter, LimiterParts, OnStoreFailure, Penalty,
+        Rate, Refund, ResetPattern, Rule, RuleOptions, Standing, Usage, Verdict, decide, give_back, look, pardon,
     },
+    secret::KeyRing,
     time::{Clock, Timestamp},
 };
 
@@ -72,6 +78,21 @@ impl LimitScene {
         self.now_ms.fetch_sub(ms, Ordering::SeqCst);
     }
 
+    /// A node with one rule, which goes by the time of day.
+    fn node(&self, rule: &Rule, ring: &Arc<KeyRing>) -> Arc<Limiter> {
+        Limiter::start(LimiterParts {
+            store: self.store.clone(),
+            fallback: self.store.clone(),
+            bus: Arc::new(LocalBus::new(Repeats::Told)),
+            deployment: Deployment::new(&[1; 32]),
+            ring: ring.clone(),
+            verifier: None,
+            rules: [rule.clone()].into_iter().collect(),
+            observer: Observer::new().0,
+            clock: Clock::system(),
+        })
+    }
+
     async fn check(&self, demands: &[Demand]) -> Decision {
         self.store.check(demands, self.now()).await.expect("check answers")
     }
@@ -120,6 +141,7 @@ fn options(name: &str, algorithm: Algorithm, count: u64, period_ms: u64) -> Rule
         counted: Counted::All,
         penalty: None,
         challenge: false,
+        lease: None,
     }
 }
 

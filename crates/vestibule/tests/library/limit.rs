@@ -37,6 +37,7 @@ fn options(name: &str, level: Level, count: u64) -> RuleOptions {
         counted: Counted::All,
         penalty: None,
         challenge: false,
+        lease: None,
     }
 }
 

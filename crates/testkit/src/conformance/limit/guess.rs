@@ -9,13 +9,7 @@ use std::{
 };
 use vestibule_core::{
     account::throttle::{Admission, Attempt, AttemptEnd, Budget, Budgets, LoginThrottle as _},
-    bus::{LocalBus, Repeats},
-    deployment::Deployment,
-    event::Observer,
-    limit::{
-        Algorithm, Challenge, LimitThrottle, Limiter, LimiterParts, Penalty, Rule, RuleOptions, Solution, Solved, Standing,
-        solution_of,
-    },
+    limit::{Algorithm, Challenge, LimitThrottle, Limiter, Penalty, RuleOptions, Solution, Solved, Standing, solution_of},
     secret::KeyRing,
     time::Clock,
 };
@@ -50,21 +44,8 @@ pub async fn a_pardon_forgives_all_but_the_strikes(scene: LimitScene) {
 /// Nodes share what was solved: a solution is taken once, whoever is told of it and however many are at once.
 pub async fn a_challenge_is_solved_once_by_all_nodes(scene: LimitScene) {
     let ring = Arc::new(KeyRing::ephemeral());
-    let node = || {
-        let rule = RuleOptions { challenge: true, ..options("hard", Algorithm::Gcra, 1, HOUR) };
-        Limiter::start(LimiterParts {
-            store: scene.store.clone(),
-            fallback: scene.store.clone(),
-            bus: Arc::new(LocalBus::new(Repeats::Told)),
-            deployment: Deployment::new(&[1; 32]),
-            ring: ring.clone(),
-            verifier: None,
-            rules: [Rule::new(rule).expect("a rule")].into_iter().collect(),
-            observer: Observer::new().0,
-            clock: Clock::system(),
-        })
-    };
-    let nodes = [node(), node()];
+    let rule = made(RuleOptions { challenge: true, ..options("hard", Algorithm::Gcra, 1, HOUR) });
+    let nodes = [scene.node(&rule, &ring), scene.node(&rule, &ring)];
     let ask = |node: &Limiter, key: &str| node.ask("hard", key, 1).expect("a rule");
     let check = async |node: &Limiter, key: &str| node.check(vec![ask(node, key)]).await.expect("one is not too many");
     assert!(check(&nodes[0], "k").await.outcome.allowed());
@@ -79,7 +60,7 @@ pub async fn a_challenge_is_solved_once_by_all_nodes(scene: LimitScene) {
     outcomes.sort_unstable();
     assert_eq!(outcomes, ["cleared", "used"]);
     // These nodes have no bus in common, so the one that came second remembers the denial: ask one that remembers nothing.
-    let third = node();
+    let third = scene.node(&rule, &ring);
     assert!(check(&third, "k").await.outcome.allowed() && !check(&third, "k").await.outcome.allowed());
     assert_eq!(nodes[1].solve(&ask(&nodes[1], "k"), work).await, Ok(Solved::Used));
 }
