@@ -9,6 +9,7 @@ mod end_all;
 mod faults;
 mod inspect;
 mod limit;
+mod limit_load;
 mod load;
 mod memory;
 mod model;

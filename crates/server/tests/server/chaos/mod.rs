@@ -7,6 +7,7 @@
 mod cluster;
 mod sentinel;
 mod single;
+mod slow;
 
 use serde_json::json;
 use std::{

@@ -4,6 +4,7 @@ mod apply;
 mod challenge;
 mod check;
 mod fields;
+mod load;
 mod proxy;
 mod reload;
 mod store;
