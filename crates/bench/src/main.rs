@@ -1,7 +1,7 @@
 //! The benchmarks behind `cargo xtask bench`: each figure beside its reference, measured in the same run, and its bar.
 //!
 //! `cargo xtask bench [--quick] [NAMES]`, where a name is a module below: `validate`, `verify`, `memory`, `forward_auth`, `create`,
-//! `start`, and over Redis `redis_forward_auth`, `redis_create`, `redis_memory`, `redis_end_all`, `redis_limit`. A run of everything writes the table of `docs/performance.md`.
+//! `start`, and over Redis `redis_forward_auth`, `redis_create`, `redis_memory`, `redis_end_all`, `redis_limit`, `redis_lease`. A run of everything writes the table of `docs/performance.md`.
 //!
 //! What is measured runs in a process of its own, pinned to the first core; load comes from the second. This program starts
 //! itself again for the parts that it plays, see [`role`]. Deliberately absent: thresholds in tests. A shared machine is too
@@ -31,7 +31,7 @@ use std::process::ExitCode;
 /// One line for the terminal is all that a failed benchmark tells.
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "validate",
     "verify",
     "memory",
@@ -43,6 +43,7 @@ const NAMES: [&str; 11] = [
     "redis_memory",
     "redis_end_all",
     "redis_limit",
+    "redis_lease",
 ];
 
 fn main() -> ExitCode {
@@ -101,6 +102,9 @@ fn run(arguments: &[String]) -> Result<(), Error> {
     }
     if wanted("redis_limit") {
         redis::limit::measure(&scale, &mut report)?;
+    }
+    if wanted("redis_lease") {
+        redis::lease::measure(&scale, &mut report)?;
     }
     println!("\n{}", report.table());
     if names.is_empty() && flags.is_empty() { report.write() } else { Ok(()) }

@@ -4,6 +4,7 @@ pub(crate) mod create;
 pub(crate) mod end_all;
 pub(crate) mod fill;
 pub(crate) mod forward_auth;
+pub(crate) mod lease;
 pub(crate) mod limit;
 pub(crate) mod memory;
 mod seed;

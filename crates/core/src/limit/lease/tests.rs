@@ -174,7 +174,7 @@ impl Fleet {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(20))]
 
     /// L23: nothing is ever granted that one limiter would not have granted.
     #[test]
