@@ -3,13 +3,15 @@
 //! One table names every operation; the document is written from it, and tests hold it to the routers. Answers are described by
 //! their status and shape's name; what a field means is told in the documentation.
 
+mod operation;
 mod table;
 
 use super::Server;
 use axum::{Json, Router, response::IntoResponse, routing::get};
+use operation::{Guard, Operation};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use table::{Guard, OPERATIONS, Operation};
+use table::OPERATIONS;
 use vestibule::http::problem::ProblemCode;
 
 /// `/openapi.json`, for everybody who reaches the listener: it tells what any reader of the source knows.
