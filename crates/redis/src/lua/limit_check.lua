@@ -5,28 +5,26 @@
 -- Reply  time, 1 granted or 0, then seven numbers for each demand as report() adds them
 local now = time(ARGV[1])
 local kept = redis.call('MGET', unpack(KEYS))
-local rules, uses, aheads, stands, granted = {}, {}, {}, {}, true
+local rules, uses, stands, granted = {}, {}, {}, true
 local reply = { now, 1 }
 for i, key in ipairs(KEYS) do
   local rule, cost = read_rule(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
-  local use, ahead = uses[key], aheads[key]
-  if not use then
-    use, ahead = read_use(kept[i], rule, now)
-  end
+  local use = uses[key] or read_use(kept[i], rule, now)
   local how = standing(use, rule, cost, now)
   if how == ALLOWED then
     take(use, rule, cost, now)
-    ahead = true
+    use.ahead = true
   end
-  rules[i], uses[key], aheads[key], stands[i] = rule, use, ahead, how
+  rules[i], uses[key], stands[i] = rule, use, how
   granted = granted and (how == ALLOWED or rule.shadow)
   report(reply, use, rule, how, cost, now)
 end
 if granted then
   for i, key in ipairs(KEYS) do
-    if aheads[key] then
-      write_use(key, rules[i], uses[key], now)
-      aheads[key] = false
+    local use = uses[key]
+    if use.ahead then
+      write_use(key, rules[i], use, now)
+      use.ahead = false
     end
   end
   return reply
@@ -36,7 +34,7 @@ local left = {}
 for i, key in ipairs(KEYS) do
   local rule = rules[i]
   if not (left[key] and left[key].written) then
-    local use, ahead = read_use(kept[i], rule, now)
+    local use = read_use(kept[i], rule, now)
     local costs = rule.base > 0 and not rule.shadow
     if costs and stands[i] == DENIED then
       use.strikes, use.last = min(use.strikes + 1, 64), now
@@ -46,7 +44,7 @@ for i, key in ipairs(KEYS) do
     else
       costs = false
     end
-    use.written = costs or ahead
+    use.written = costs or use.ahead
     if use.written then
       write_use(key, rule, use, now)
     end

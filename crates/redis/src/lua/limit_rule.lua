@@ -12,8 +12,10 @@ local function time(given)
   return parts[1] * 1000 + floor(parts[2] / 1000)
 end
 
+-- Tables are most of what a check costs, so numbers are read from behind the head of their array, which makes none of them.
 local function read_rule(packed)
-  local r = cmsgpack.unpack(packed)
-  return { algorithm = r[1], limit = r[2], period = r[3], weight = r[4], drain = r[5], shadow = r[6] == 1,
-    base = r[7], factor = r[8], cap = r[9], decay = r[10], extends = r[11] == 1 }
+  local _, algorithm, limit, period, weight, drain, shadow, base, factor, cap, decay, extends =
+    cmsgpack.unpack_limit(packed, 11, 1)
+  return { algorithm = algorithm, limit = limit, period = period, weight = weight, drain = drain, shadow = shadow == 1,
+    base = base, factor = factor, cap = cap, decay = decay, extends = extends == 1 }
 end

@@ -8,29 +8,29 @@ local function calendar_start(rule, now)
   return since - since % rule.period + phase
 end
 
--- Brings what was kept from field 6 on to a time. Returns whether it was counted by a clock that was further on.
-local function age(use, kept, rule, now)
+-- Brings what was kept, its fields from the sixth on, to a time. Returns whether it was counted by a clock that was further on.
+local function age(use, rule, now, first, second, third, fourth)
   if rule.algorithm == GCRA then
-    use.level, use.at = max(kept[6] - max(now - kept[7], 0) * rule.drain, 0), now
-    return kept[7] > now
+    use.level = max(first - max(now - second, 0) * rule.drain, 0)
+    return second > now
   elseif rule.algorithm == SLIDING then
-    local start = max(kept[6] - max(kept[9] - now, 0), 0)
+    local start = max(first - max(fourth - now, 0), 0)
     local windows = floor(max(now - start, 0) / rule.period)
     if windows == 0 then
-      use.start, use.current, use.previous = start, kept[7], kept[8]
+      use.start, use.current, use.previous = start, second, third
     elseif windows == 1 then
-      use.start, use.current, use.previous = start + rule.period, 0, kept[7]
-    else
-      use.start, use.current, use.previous = now, 0, 0
+      use.start, use.current, use.previous = start + rule.period, 0, second
     end
-    return kept[9] > now
-  elseif rule.algorithm == FIXED then
-    use.start = calendar_start(rule, now)
-    use.count = use.start > kept[6] and 0 or kept[7]
-    return kept[6] > now
+    return fourth > now
   end
-  local latest = now + rule.period
-  use.ends = {}
+  use.start = calendar_start(rule, now)
+  use.count = use.start > first and 0 or second
+  return first > now
+end
+
+-- As age(), for requests in flight: any number of fields.
+local function age_ends(use, packed, rule, now)
+  local kept, latest = cmsgpack.unpack(packed), now + rule.period
   for i = 6, #kept do
     if kept[i] > now then
       use.ends[#use.ends + 1] = min(kept[i], latest)
@@ -46,7 +46,7 @@ local function remaining(use, rule, now)
     local used = use.previous * max(rule.period - (now - use.start), 0) + use.current * rule.period
     return floor(max(rule.limit * rule.period - used, 0) / rule.period)
   end
-  return max(rule.limit - (use.count or #use.ends), 0)
+  return max(rule.limit - (use.ends and #use.ends or use.count), 0)
 end
 
 -- How far a window must be so that what is before it weighs at most so many units.
@@ -57,11 +57,11 @@ end
 -- Milliseconds until a cost of at most the limit fits in; 0 if it does now.
 local function wait(use, rule, cost, now)
   if rule.algorithm == GCRA then
-    local excess = max(use.level + cost * rule.weight - rule.limit * rule.weight, 0)
-    if rule.drain == 0 then
-      return excess > 0 and rule.period or 0
+    local excess = use.level + (cost - rule.limit) * rule.weight
+    if excess <= 0 then
+      return 0
     end
-    return ceil(excess / rule.drain)
+    return rule.drain == 0 and rule.period or ceil(excess / rule.drain)
   elseif rule.algorithm == SLIDING then
     local elapsed, left = now - use.start, rule.limit - use.current - cost
     if left >= 0 then

@@ -228,6 +228,21 @@ pub async fn requests_in_flight_are_counted(scene: LimitScene) {
     assert_eq!(scene.allowed(&rule, "k", 3).await, 2);
 }
 
+/// More in flight than a short array holds; strikes survive that the rule counts otherwise from now on.
+pub async fn many_requests_in_flight_are_counted(scene: LimitScene) {
+    let penalty = Penalty { base_ms: MINUTE, factor: 4, cap_ms: HOUR, decay_ms: 2 * HOUR, extend_on_hit: false };
+    let of = |algorithm| made(RuleOptions { penalty: Some(penalty), ..options("many", algorithm, 40, HOUR) });
+    let flight = of(Algorithm::Concurrent);
+    let taken_at = scene.now();
+    assert_eq!(scene.allowed(&flight, "k", 40).await, 40);
+    scene.give_back(&flight, "k", 30, taken_at).await;
+    assert_eq!(scene.allowed(&flight, "k", 31).await, 30);
+    let otherwise = scene.peek(&[demand(&of(Algorithm::Gcra), "k", 1)]).await.verdicts[0];
+    assert_eq!((otherwise.standing, otherwise.strikes), (Standing::Blocked, 1));
+    scene.advance(MINUTE);
+    assert_eq!(scene.allowed(&of(Algorithm::Gcra), "k", 41).await, 40, "counted anew");
+}
+
 /// L3: nothing is taken unless everything is allowed.
 pub async fn a_request_takes_from_all_its_rules_or_from_none(scene: LimitScene) {
     let rules: Vec<_> = [("ip", 10), ("user", 10), ("endpoint", 2), ("global", 10)]

@@ -324,6 +324,7 @@ macro_rules! limit_conformance {
                 a_sliding_window_has_no_seam,
                 a_fixed_window_ends_with_the_calendar,
                 requests_in_flight_are_counted,
+                many_requests_in_flight_are_counted,
                 a_request_takes_from_all_its_rules_or_from_none,
                 demands_for_one_key_add_up,
                 odd_limits_are_answered_cleanly,
