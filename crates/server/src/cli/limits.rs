@@ -82,7 +82,8 @@ impl Command {
     pub(super) fn run(self, client: &Client, output: Output) -> Result<ExitCode, Failure> {
         match self {
             Self::List => {
-                let columns = ["name", "level", "algorithm", "limit", "count", "period_ms", "apply", "overrides", "shadow"];
+                let columns =
+                    ["name", "level", "algorithm", "limit", "count", "period_ms", "apply", "overrides", "shadow", "leased"];
                 output.list(&client.get("/v1/limits")?, "rules", &columns)
             }
             Self::Check { rule, key, cost, peek, wait } => {
