@@ -54,7 +54,8 @@ pub struct Said {
     pub ask: Ask,
     /// Whether this rule lets the request go on.
     pub allowed: bool,
-    /// Where the key stands; `None` where that is not known: the store failed, another key is known to be denied, or an address is listed.
+    /// Where the key stands; `None` where that is not known: the store failed, an address is listed, or another key is known
+    /// to be denied and the two were not asked for together.
     pub verdict: Option<Verdict>,
     /// By which policy it was answered, where the store failed.
     pub policy: Option<OnStoreFailure>,

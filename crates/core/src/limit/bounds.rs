@@ -22,6 +22,8 @@ pub const FACTOR: u64 = 1_000;
 pub const LONGEST_MS: u64 = 3_653 * 86_400_000;
 /// Denied keys of one rule that a process remembers. Beyond it a shard of them is forgotten, which costs questions and nothing else.
 pub const DENIED_KEYS: usize = 16_384;
+/// Keys of one request that are remembered together with a denial, so that it tells of all of them; of more it tells of itself.
+pub const TOGETHER: usize = 8;
 /// How long a denial is remembered where a unit may come back at any time: by a refund, or because each hit prolongs a block.
 pub const DENIED_BRIEFLY: Duration = Duration::from_secs(1);
 /// Keys that the memory store counts at most, about 150 bytes each; beyond it those that end soonest are forgotten.

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     hash::{BuildHasher as _, RandomState},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,6 +20,39 @@ pub(super) struct DeniedKeys {
     hasher: RandomState,
 }
 
+/// What the store said of a key of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) rule: Box<str>,
+    pub(super) key: Box<str>,
+    pub(super) cost: u64,
+    pub(super) verdict: Verdict,
+}
+
+/// A denial that is remembered, as it stands now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Remembered {
+    pub(super) verdict: Verdict,
+    /// Of the whole request that was denied.
+    together: Arc<[Told]>,
+    passed_ms: u64,
+}
+
+impl Remembered {
+    /// What was said of another key of the same request, unless that was a denial that is over by now or was of a higher cost.
+    pub(super) fn beside(&self, rule: &str, key: &str, cost: u64) -> Option<Verdict> {
+        let told = self.together.iter().find(|told| *told.rule == *rule && *told.key == *key)?;
+        let is_denied = told.verdict.retry_ms > self.passed_ms && told.cost <= cost;
+        (told.verdict.allowed() || is_denied).then(|| told.verdict.after_ms(self.passed_ms))
+    }
+}
+
+impl From<Verdict> for Remembered {
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, together: Arc::default(), passed_ms: 0 }
+    }
+}
+
 #[derive(Debug)]
 struct Denied {
     rule: Box<str>,
@@ -26,6 +60,7 @@ struct Denied {
     /// The smallest cost that was denied.
     cost: u64,
     verdict: Verdict,
+    together: Arc<[Told]>,
     since: Instant,
     until: Instant,
     hits: u64,
@@ -37,8 +72,9 @@ impl Denied {
     }
 
     /// What the store said, as if it was asked now.
-    fn verdict_at(&self, now: Instant) -> Verdict {
-        self.verdict.after_ms(millis(now.duration_since(self.since)))
+    fn at(&self, now: Instant) -> Remembered {
+        let passed_ms = millis(now.duration_since(self.since));
+        Remembered { verdict: self.verdict.after_ms(passed_ms), together: self.together.clone(), passed_ms }
     }
 }
 
@@ -60,17 +96,24 @@ impl DeniedKeys {
     }
 
     /// What is known of a key, if it is known to be denied at this cost.
-    pub(super) fn get(&self, rule: &str, key: &str, cost: u64, now: Instant) -> Option<Verdict> {
+    pub(super) fn get(&self, rule: &str, key: &str, cost: u64, now: Instant) -> Option<Remembered> {
         let (hash, shard) = self.shard(rule, key);
         let mut shard = shard.lock();
         let denied =
             shard.get_mut(&hash).filter(|denied| denied.until > now && denied.cost <= cost && denied.is_of(rule, key))?;
         denied.hits += 1;
-        Some(denied.verdict_at(now))
+        Some(denied.at(now))
     }
 
-    /// Remembers a denial for a time.
-    pub(super) fn add(&self, (rule, key): (&str, &str), cost: u64, verdict: Verdict, lasts: Duration, now: Instant) {
+    /// Remembers a denial at a cost for a time.
+    pub(super) fn add(
+        &self,
+        (rule, key): (&str, &str),
+        cost: u64,
+        (verdict, together): (Verdict, Arc<[Told]>),
+        lasts: Duration,
+        now: Instant,
+    ) {
         let (hash, shard) = self.shard(rule, key);
         let mut shard = shard.lock();
         if shard.len() >= SHARD_KEYS && !shard.contains_key(&hash) {
@@ -81,7 +124,7 @@ impl DeniedKeys {
         }
         let hits = shard.get(&hash).filter(|denied| denied.is_of(rule, key)).map_or(0, |denied| denied.hits);
         let (rule, key) = (rule.into(), key.into());
-        shard.insert(hash, Denied { rule, key, cost, verdict, since: now, until: now + lasts, hits: hits + 1 });
+        shard.insert(hash, Denied { rule, key, cost, verdict, together, since: now, until: now + lasts, hits: hits + 1 });
     }
 
     /// Forgets a key, or all keys of a rule.
@@ -137,9 +180,9 @@ mod tests {
     #[test]
     fn a_denied_key_is_remembered_until_it_may_ask_again() {
         let (keys, now) = (DeniedKeys::default(), Instant::now());
-        keys.add(("login", "10.0.0.1"), 2, VERDICT, Duration::from_secs(5), now);
+        keys.add(("login", "10.0.0.1"), 2, (VERDICT, Arc::default()), Duration::from_secs(5), now);
         let later = now + Duration::from_secs(4);
-        let verdict = keys.get("login", "10.0.0.1", 2, later).expect("denied");
+        let verdict = keys.get("login", "10.0.0.1", 2, later).expect("denied").verdict;
         assert_eq!((verdict.retry_ms, verdict.reset_ms, verdict.next_ms), (1_000, 5_000, 1));
         assert_eq!(keys.get("login", "10.0.0.1", 1, later), None, "less may fit in");
         assert_eq!(keys.get("login", "10.0.0.2", 2, later), None);
@@ -149,17 +192,33 @@ mod tests {
         assert_eq!(keys.get("login", "10.0.0.1", 2, later), None);
     }
 
+    /// L3
+    #[test]
+    fn the_other_keys_of_a_request_are_remembered_with_it() {
+        let (keys, now) = (DeniedKeys::default(), Instant::now());
+        let free = Verdict { standing: Standing::Allowed, remaining: 3, retry_ms: 0, ..VERDICT };
+        let brief = Verdict { retry_ms: 1_000, ..VERDICT };
+        let told = |rule: &str, cost, verdict| Told { rule: rule.into(), key: "k".into(), cost, verdict };
+        let together = Arc::new([told("ip", 1, free), told("user", 2, brief)]);
+        keys.add(("all", "k"), 1, (VERDICT, together), Duration::from_secs(5), now);
+        let remembered = |ms| keys.get("all", "k", 1, now + Duration::from_millis(ms)).expect("denied");
+        let beside = |ms, rule, cost| remembered(ms).beside(rule, "k", cost);
+        assert_eq!(beside(900, "ip", 1).map(|verdict| (verdict.remaining, verdict.reset_ms)), Some((3, 8_100)));
+        assert_eq!(beside(900, "user", 2).map(|verdict| verdict.retry_ms), Some(100));
+        assert_eq!([beside(900, "user", 1), beside(1_000, "user", 2), beside(0, "other", 1)], [None, None, None]);
+    }
+
     /// L16
     #[test]
     fn what_is_remembered_is_bounded() {
         let (keys, now) = (DeniedKeys::default(), Instant::now());
         for number in 0..3 * bounds::DENIED_KEYS {
-            keys.add(("ip", &number.to_string()), 1, VERDICT, Duration::from_secs(60), now);
+            keys.add(("ip", &number.to_string()), 1, (VERDICT, Arc::default()), Duration::from_secs(60), now);
         }
         let held: usize = keys.shards.iter().map(|shard| shard.lock().len()).sum();
         assert!(held <= bounds::DENIED_KEYS, "{held}");
         for _ in 0..7 {
-            keys.add(("ip", "worst"), 1, VERDICT, Duration::from_secs(60), now);
+            keys.add(("ip", "worst"), 1, (VERDICT, Arc::default()), Duration::from_secs(60), now);
         }
         let worst = TopKey { rule: "ip".into(), key: "worst".into(), denied: 7 };
         assert_eq!(keys.top(1), [worst]);

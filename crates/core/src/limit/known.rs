@@ -4,28 +4,35 @@ use super::{
     Limiter, Verdict,
     answer::{Checked, Said, Taken, denial},
     bounds,
+    denied::{Remembered, Told},
     service::Ask,
 };
 use crate::bus::{News, Signal, Subscription};
 use std::{
-    sync::Weak,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
 /// A denial that is remembered.
 pub(super) struct Known {
     pub(super) place: usize,
-    pub(super) verdict: Verdict,
+    pub(super) denied: Remembered,
 }
 
 impl Known {
+    /// The answer. Of the other keys it tells what the store said of them with the denial.
     pub(super) fn judged(self, asks: Vec<Ask>) -> Checked {
         let said = asks.into_iter().enumerate().map(|(place, ask)| {
-            let verdict = (place == self.place).then_some(self.verdict);
-            Said { ask, allowed: verdict.is_none(), verdict, policy: None }
+            let beside = || self.denied.beside(ask.rule().name(), ask.key().text(), ask.cost());
+            let verdict = if place == self.place { Some(self.denied.verdict) } else { beside() };
+            let allowed = ask.rule().numbers().shadow || verdict.is_none_or(|verdict| verdict.allowed());
+            Said { ask, allowed, verdict, policy: None }
         });
         let said: Vec<Said> = said.collect();
-        let outcome = denial(said[self.place].ask.rule().options().challenge, self.verdict.retry_ms, self.verdict.strikes);
+        let denying = || said.iter().filter(|said| !said.allowed);
+        let worst = |number: fn(Verdict) -> u64| denying().filter_map(|said| said.verdict.map(number)).max().unwrap_or(0);
+        let challenge = denying().all(|said| said.ask.rule().options().challenge);
+        let outcome = denial(challenge, worst(|verdict| verdict.retry_ms), worst(|verdict| verdict.strikes));
         Checked { outcome, said, taken: Taken::default() }
     }
 }
@@ -54,25 +61,25 @@ impl Limiter {
         if rule.numbers().shadow {
             return None;
         }
-        let verdict = self.denied.get(rule.name(), ask.key().text(), ask.cost(), Instant::now())?;
+        let denied = self.denied.get(rule.name(), ask.key().text(), ask.cost(), Instant::now())?;
         ask.figures().remembered.increment(1);
-        Some(Known { place, verdict })
+        Some(Known { place, denied })
     }
 
     /// A denial by what is known of a lease.
     pub(super) fn deny(&self, ask: &Ask, place: usize, verdict: Verdict) -> Known {
         self.known(ask, place).unwrap_or_else(|| {
             ask.figures().denied.increment(1);
-            self.remember(ask, verdict);
-            Known { place, verdict }
+            self.remember(ask, verdict, Arc::default());
+            Known { place, denied: verdict.into() }
         })
     }
 
-    pub(super) fn remember(&self, ask: &Ask, verdict: Verdict) {
+    pub(super) fn remember(&self, ask: &Ask, verdict: Verdict, together: Arc<[Told]>) {
         if verdict.retry_ms > 0 {
             let told = Duration::from_millis(verdict.retry_ms);
             let lasts = if ask.rule().denies_for_good() { told } else { told.min(bounds::DENIED_BRIEFLY) };
-            self.denied.add((ask.rule().name(), ask.key().text()), ask.cost(), verdict, lasts, Instant::now());
+            self.denied.add((ask.rule().name(), ask.key().text()), ask.cost(), (verdict, together), lasts, Instant::now());
         }
     }
 

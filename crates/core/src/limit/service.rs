@@ -5,7 +5,7 @@ use super::{
     answer::{Checked, Outcome, Taken, outcome_of, said, taken},
     bounds,
     challenge::{ChallengeVerifier, Challenges},
-    denied::DeniedKeys,
+    denied::{DeniedKeys, Told},
     known::hear,
     lease::Leases,
     listed::{Exempt, is_refused, refusal},
@@ -386,10 +386,11 @@ impl Limiter {
     fn decided(&self, asks: Vec<Ask>, decision: Decision) -> Checked {
         let outcome = outcome_of(&asks, &decision);
         let is_felt = decision.verdicts.iter().any(Verdict::is_near);
+        let together = if decision.granted { Arc::default() } else { together(&asks, &decision) };
         for (ask, verdict) in asks.iter().zip(&decision.verdicts) {
             self.count(ask, verdict, decision.granted);
             if !verdict.allowed() && !ask.rule().numbers().shadow {
-                self.remember(ask, *verdict);
+                self.remember(ask, *verdict, together.clone());
             } else if decision.gave_back {
                 self.lift_denials(ask, verdict);
             }
@@ -449,6 +450,18 @@ impl Limiter {
 
 /// The one key of a rule of level global.
 const ALL: &str = "all";
+
+/// What is remembered of a whole request where one of its keys is denied.
+fn together(asks: &[Ask], decision: &Decision) -> Arc<[Told]> {
+    if !(2..=bounds::TOGETHER).contains(&asks.len()) {
+        return Arc::default();
+    }
+    let told = |(ask, verdict): (&Ask, &Verdict)| {
+        let (rule, key) = (ask.rule().name().into(), ask.key().text().into());
+        Told { rule, key, cost: ask.cost, verdict: *verdict }
+    };
+    asks.iter().zip(&decision.verdicts).map(told).collect()
+}
 
 /// What a request is, for rules that are applied to it.
 #[derive(Debug, Clone, Copy, Default)]

@@ -72,7 +72,8 @@ fn one() -> u64 {
     1
 }
 
-/// What one rule says. Times are milliseconds; null is what this node need not know: another key is known to be denied.
+/// What one rule says. Times are milliseconds; null is what this node does not know without asking: a key beside one that is
+/// known to be denied, unless both were asked for together when that was told.
 #[derive(Serialize)]
 struct Item<'a> {
     rule: &'a str,

@@ -34,6 +34,11 @@ fn a_check_takes_from_all_rules_or_from_none() {
     assert!(denied.header("retry-after").is_some(), "{denied:?}");
     let remaining: Vec<_> = answer["limits"].as_array().expect("a list").iter().map(|item| &item["remaining"]).collect();
     assert_eq!(remaining, [8, 8, 0, 8]);
+    let remembered = check_all(&server, &four).expect(200);
+    let again = remembered.json();
+    assert_eq!((&again["outcome"], &again["limits"][0]["remaining"]), (&json!("denied"), &json!(8)), "{again}");
+    let told = remembered.header("ratelimit").expect("a field");
+    assert!(["per-ip", "per-user", "endpoint", "all-of-it"].iter().all(|rule| told.contains(rule)), "{told}");
     for (rule, key) in [("per-ip", "192.0.2.1"), ("per-user", "ada"), ("all-of-it", "all")] {
         assert_eq!(show(&server, rule, key)["remaining"], 8, "{rule}");
     }
