@@ -2,11 +2,16 @@
 
 mod guess;
 mod hot;
+mod limiter;
 
 pub use guess::{
     a_challenge_is_solved_once_by_all_nodes, a_pardon_forgives_all_but_the_strikes, stuffed_credentials_get_nowhere,
 };
 pub use hot::nodes_share_a_hot_key;
+pub use limiter::{
+    a_caller_may_wait_to_be_allowed, listed_addresses_are_not_counted, rules_change_and_counts_go_on,
+    single_keys_have_numbers_of_their_own,
+};
 
 use crate::bounds::{LIMIT_STEPS, LIMIT_TASKS};
 use std::{
