@@ -141,6 +141,27 @@ pub struct RuleOptions {
     pub lease: Option<bool>,
 }
 
+impl RuleOptions {
+    /// A rule of this name with the usual options: gcra with the rate's count as its burst, open while its store is away, counting every
+    /// request, without shadow, penalty or challenge.
+    #[must_use]
+    pub fn new(name: &str, level: Level, rate: Rate) -> Self {
+        Self {
+            name: name.into(),
+            level,
+            algorithm: Algorithm::Gcra,
+            rate,
+            burst: None,
+            on_store_failure: OnStoreFailure::Open,
+            shadow: false,
+            counted: Counted::All,
+            penalty: None,
+            challenge: false,
+            lease: None,
+        }
+    }
+}
+
 /// Why a rule cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {

@@ -1,9 +1,14 @@
 //! `RateLimitLayer` in front of an axum application and of a plain tower service.
 
-use axum::{Router, body::Body, routing::get};
+#[allow(dead_code, reason = "its main is not called here")]
+#[path = "../../examples/limits.rs"]
+mod example;
+
+use axum::{Router, body::Body, extract::ConnectInfo, routing::get};
 use http::{Request, Response, StatusCode, request::Parts};
 use std::{
     convert::Infallible,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU16, Ordering},
@@ -12,33 +17,23 @@ use std::{
 };
 use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
 use vestibule::{
-    Options, Vestibule,
+    Options, TokenOptions, Vestibule,
     event::Origin,
     http::{
+        bearer_layer::BearerLayer,
         cookie::SessionCookie,
         rate_limit::{ChosenFields, LimitFields, RateLimitLayer},
         session_layer::SessionLayer,
     },
     id::UserId,
-    limit::{Algorithm, Counted, Level, Limiter, OnStoreFailure, Rate, Rule, RuleOptions},
+    limit::{Algorithm, Counted, Level, Limiter, Rate, Rule, RuleOptions},
     secret::KeyRing,
     session::service::create::{Creation, NewSession},
+    token::service::issue::{Issuance, NewTokens},
 };
 
 fn options(name: &str, level: Level, count: u64) -> RuleOptions {
-    RuleOptions {
-        name: name.into(),
-        level,
-        algorithm: Algorithm::Gcra,
-        rate: Rate { count, period: Duration::from_secs(3_600) },
-        burst: None,
-        on_store_failure: OnStoreFailure::Open,
-        shadow: false,
-        counted: Counted::All,
-        penalty: None,
-        challenge: false,
-        lease: None,
-    }
+    RuleOptions::new(name, level, Rate { count, period: Duration::from_secs(3_600) })
 }
 
 async fn open(rules: impl IntoIterator<Item = RuleOptions>) -> Vestibule {
@@ -88,6 +83,30 @@ async fn a_session_is_counted_as_its_user() {
     }
 }
 
+/// The example bounds what it says.
+#[tokio::test]
+async fn the_example_is_bounded() {
+    let mut options = Options::new(KeyRing::ephemeral());
+    options.limits = example::rules().expect("rules");
+    let vestibule = Vestibule::open(options).await.expect("it opens in memory");
+    let app = example::app(&vestibule, SessionCookie::development());
+    for (partner, expected) in [("one", 200), ("two", 200)] {
+        assert_eq!(status(&app, request("/export", Some(("x-api-key", partner)))).await, expected);
+    }
+    assert_eq!(remaining(&vestibule.limits, "partners", "one").await, 950);
+    let from = |address: &str| {
+        let mut request = request("/search", None);
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(address.parse().expect("an address"), 4_711)));
+        request
+    };
+    for (address, expected) in [("192.0.2.1", 200), ("192.0.2.1", 429), ("192.0.2.2", 200)] {
+        assert_eq!(status(&app, from(address)).await, expected, "{address}");
+    }
+    for _ in 0..3 {
+        assert_eq!(status(&app, request("/search", None)).await, 200, "an address that is not known is no address");
+    }
+}
+
 #[tokio::test]
 async fn keys_and_costs_are_the_callers() {
     let vestibule = open([options("api", Level::Key, 10), options("routes", Level::Endpoint, 3)]).await;
@@ -121,6 +140,25 @@ async fn keys_and_costs_are_the_callers() {
     for expected in [200, 200, 429] {
         assert_eq!(status(&app, with_key("/export", &long)).await, expected, "nobody escapes by a long key");
     }
+}
+
+/// A user is the same to both kinds of tokens.
+#[tokio::test]
+async fn an_access_token_is_counted_as_its_user() {
+    let mut options = Options::new(KeyRing::ephemeral());
+    options.tokens = Some(TokenOptions::new("https://auth.example"));
+    options.limits = [Rule::new(self::options("people", Level::User, 2)).expect("a rule")].into_iter().collect();
+    let vestibule = Vestibule::open(options).await.expect("it opens in memory");
+    let tokens = vestibule.tokens.clone().expect("tokens are on");
+    let new = NewTokens { user_id: UserId::new("ada").ok(), ..NewTokens::default() };
+    let Ok(Issuance::Issued(issued)) = tokens.issue(new, Origin::default()).await else { panic!("no token") };
+    let limits = RateLimitLayer::new(vestibule.limits.clone()).rule("people");
+    let app = Router::new().route("/", get(|| async {})).layer(limits).layer(BearerLayer::for_any_audience(tokens));
+    let bearer = format!("Bearer {}", issued.access_token);
+    for expected in [200, 200, 429] {
+        assert_eq!(status(&app, request("/", Some(("authorization", &bearer)))).await, expected);
+    }
+    assert_eq!(remaining(&vestibule.limits, "people", "ada").await, 0);
 }
 
 /// L21, L24: any tower service; failures count, what succeeds does not, and an error of the service gives back what was in flight.
