@@ -66,7 +66,7 @@ impl SiteVerifier {
         let (status, body) = answered.map_err(|error| VerifierFault::Unavailable(error.to_string()))?;
         let judgement: Result<Judgement, _> = serde_json::from_slice(&body);
         match judgement {
-            Ok(judgement) if (200..300).contains(&status) || !judgement.success => self.judge(&judgement),
+            Ok(judgement) if says(status, judgement.success) => self.judge(&judgement),
             _ => Err(VerifierFault::Unavailable(format!("status {status} without a judgement"))),
         }
     }
@@ -83,6 +83,11 @@ impl SiteVerifier {
         let SiteVerify { hostname, action, .. } = &self.settings;
         Ok(judgement.success && is_wanted(hostname, &judgement.hostname) && is_wanted(action, &judgement.action))
     }
+}
+
+/// Whether a status goes with a judgement. Some services say no as 400; one that is unwell or asked too often judges nothing.
+fn says(status: u16, success: bool) -> bool {
+    (200..300).contains(&status) || (!success && (400..500).contains(&status) && status != 429)
 }
 
 impl ChallengeVerifier for SiteVerifier {
@@ -116,6 +121,15 @@ fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_no_is_one_by_its_status_too() {
+        assert_eq!([200, 204, 302, 400, 429, 500].map(|status| says(status, true)), [true, true, false, false, false, false]);
+        assert_eq!(
+            [200, 400, 401, 302, 429, 500, 503].map(|status| says(status, false)),
+            [true, true, true, false, false, false, false]
+        );
+    }
 
     #[test]
     fn a_form_holds_any_text() {

@@ -68,3 +68,8 @@ pub const PUZZLE_BYTES: usize = 256;
 pub const SOLUTION_LIFE: Duration = Duration::from_secs(600);
 /// Longest response for a verifier, in bytes; those of known services have up to 2,048.
 pub const RESPONSE_BYTES: usize = 4_096;
+/// Responses of one key that one process brings to a verifier in [`RESPONSE_PERIOD`] before it has one that is right: a quarter of what the
+/// server has judged at a time, so that whoever is denied cannot keep everybody else from being judged.
+pub const RESPONSE_TRIES: u64 = 16;
+/// See [`RESPONSE_TRIES`].
+pub const RESPONSE_PERIOD: Duration = Duration::from_secs(60);

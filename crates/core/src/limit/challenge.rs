@@ -3,8 +3,10 @@
 //! Usually that is work at a [`Puzzle`]. Where a [`ChallengeVerifier`] is given it is what that one judges, such as a widget that tells people
 //! from machines, and puzzles are neither made nor taken.
 //!
-//! A solution is taken once, by all nodes together: it is marked as used where limits are counted, before anything else happens for it.
-//! Then the key begins anew. Its strikes stay, so that whoever goes on as before is denied sooner for longer, and works harder.
+//! A solution is taken once, by all nodes together: once it is known to be right it is marked as used where limits are counted, and only
+//! whoever marks it has the key begin anew. Its strikes stay, so that whoever goes on as before is denied sooner for longer, and works harder.
+//!
+//! A wrong solution leaves nothing behind: not in the store, and of a response nothing but a try, which its key has few of in each process.
 
 use super::{
     Algorithm, Checked, Counted, Demand, Level, LimitKey, Limiter, OnStoreFailure, Outcome, Rate, Refund, Rule, RuleOptions,
@@ -86,6 +88,12 @@ pub enum SolveError {
     /// The store of limits failed; the solution may be used up.
     #[error("a challenge cannot be cleared")]
     Store(#[from] Fault),
+    /// The key had [`bounds::RESPONSE_TRIES`] responses that were not right; nobody was asked about this one.
+    #[error("too many responses were not right: try again in {retry_ms} ms")]
+    TooOften {
+        /// Until the next is taken, in milliseconds.
+        retry_ms: u64,
+    },
     /// The verifier failed; the same response may be brought again.
     #[error("a challenge cannot be judged")]
     Verifier(#[from] VerifierFault),
@@ -110,7 +118,8 @@ pub type VerifierAnswer<'a> = Pin<Box<dyn Future<Output = Result<bool, VerifierF
 
 /// Judges the responses of another service's challenges.
 pub trait ChallengeVerifier: fmt::Debug + Send + Sync {
-    /// Whether a response is right. It is asked once for each response; a bound on the time of an answer is the verifier's matter.
+    /// Whether a response is right. Of one that was right it is asked once, unless the same is brought twice at a time; a bound on the time of
+    /// an answer is the verifier's matter.
     fn verify<'a>(&'a self, response: &'a str, client: Option<IpAddr>) -> VerifierAnswer<'a>;
 }
 
@@ -121,33 +130,56 @@ pub(super) struct Challenges {
     verifier: Option<Arc<dyn ChallengeVerifier>>,
     /// Counts uses of solutions: one each.
     used: Arc<Rule>,
+    /// Counts responses that were not right, by what they were brought for.
+    tried: Arc<Rule>,
+}
+
+/// A rule of our own. No configuration has one with a dot in its name.
+fn rule(name: &str, algorithm: Algorithm, rate: Rate) -> Arc<Rule> {
+    let options = RuleOptions {
+        name: name.into(),
+        level: Level::Custom,
+        algorithm,
+        rate,
+        burst: None,
+        on_store_failure: OnStoreFailure::Closed,
+        shadow: false,
+        counted: Counted::All,
+        penalty: None,
+        challenge: false,
+        lease: None,
+    };
+    Rule::new(options).expect("a sound rule").shared()
+}
+
+/// One unit under the digest of a text, which may be long or hold anything.
+fn one_of(rule: &Arc<Rule>, text: impl AsRef<[u8]>) -> Demand {
+    let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(text));
+    let key = LimitKey::new(&digest).expect("a digest is short and printable");
+    Demand { rule: rule.clone(), key, cost: 1 }
 }
 
 impl Challenges {
     pub(super) fn new(ring: Arc<KeyRing>, verifier: Option<Arc<dyn ChallengeVerifier>>) -> Self {
-        let used = RuleOptions {
-            // No configuration has a rule with a dot in its name.
-            name: "challenge.used".into(),
-            level: Level::Custom,
-            algorithm: Algorithm::Concurrent,
-            rate: Rate { count: 1, period: bounds::SOLUTION_LIFE },
-            burst: None,
-            on_store_failure: OnStoreFailure::Closed,
-            shadow: false,
-            counted: Counted::All,
-            penalty: None,
-            challenge: false,
-            lease: None,
-        };
-        Self { puzzles: Puzzles::new(ring), verifier, used: Rule::new(used).expect("a sound rule").shared() }
+        let once = Rate { count: 1, period: bounds::SOLUTION_LIFE };
+        let tries = Rate { count: bounds::RESPONSE_TRIES, period: bounds::RESPONSE_PERIOD };
+        Self {
+            puzzles: Puzzles::new(ring),
+            verifier,
+            used: rule("challenge.used", Algorithm::Concurrent, once),
+            tried: rule("challenge.tried", Algorithm::Gcra, tries),
+        }
     }
 
     /// One use of a solution. A puzzle has one spelling only, and so is used up whatever solves it.
     fn use_of(&self, solution: Solution<'_>) -> Demand {
         let (Solution::Work { puzzle: text, .. } | Solution::Response { text, .. }) = solution;
-        let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(text));
-        let key = LimitKey::new(&digest).expect("a digest is short and printable");
-        Demand { rule: self.used.clone(), key, cost: 1 }
+        one_of(&self.used, text)
+    }
+
+    /// One response that is brought for a rule and key.
+    fn try_of(&self, ask: &Ask) -> Demand {
+        one_of(&self.tried, [ask.rule().name(), "\n", ask.key().text()].concat())
     }
 }
 
@@ -169,8 +201,8 @@ impl Limiter {
         self.challenges.verifier.is_some()
     }
 
-    /// Takes a solution: where it is right, and for the first time, the key begins anew. Two round trips, and for a response the
-    /// verifier's.
+    /// Takes a solution: where it is right, and for the first time, the key begins anew. Two round trips for work that is right and none for
+    /// other; for a response one, the verifier's, and two more where it is right.
     ///
     /// # Errors
     /// [`SolveError`]; the key stands as before.
@@ -180,7 +212,9 @@ impl Limiter {
     pub async fn solve(&self, ask: &Ask, solution: Solution<'_>) -> Result<Solved, SolveError> {
         let solved = match (solution, &self.challenges.verifier) {
             (Solution::Work { puzzle, text }, None) => self.solve_puzzle(ask, puzzle, text).await?,
-            (Solution::Response { text, client }, Some(verifier)) => self.solve_response(&**verifier, text, client).await?,
+            (Solution::Response { text, client }, Some(verifier)) => {
+                self.solve_response(ask, &**verifier, text, client).await?
+            }
             _ => Solved::Wrong,
         };
         if solved == Solved::Cleared {
@@ -196,12 +230,12 @@ impl Limiter {
         if solved != Solved::Cleared {
             return Ok(solved);
         }
-        let used = self.use_up(Solution::Work { puzzle, text }).await?;
-        Ok(if used.is_some() { Solved::Cleared } else { Solved::Used })
+        self.use_up(&self.challenges.use_of(Solution::Work { puzzle, text })).await
     }
 
     async fn solve_response(
         &self,
+        ask: &Ask,
         verifier: &dyn ChallengeVerifier,
         text: &str,
         client: Option<IpAddr>,
@@ -209,25 +243,39 @@ impl Limiter {
         if text.is_empty() || text.len() > bounds::RESPONSE_BYTES {
             return Ok(Solved::Wrong);
         }
-        let Some(used) = self.use_up(Solution::Response { text, client }).await? else { return Ok(Solved::Used) };
-        match verifier.verify(text, client).await {
-            Ok(is_right) => Ok(if is_right { Solved::Cleared } else { Solved::Wrong }),
-            Err(fault) => {
-                tracing::warn!(error = %fault, "a response to a challenge was not verified");
-                // Nothing was learnt. Where this fails the client needs another response.
-                let _ = self.store.refund(&[used], self.clock.now()).await;
-                Err(fault.into())
-            }
+        let tried = self.try_response(ask).await?;
+        let once = self.challenges.use_of(Solution::Response { text, client });
+        // A look only: what is wrong must not fill the store, and what nobody could judge may be brought again.
+        if !self.store.peek(std::slice::from_ref(&once), self.clock.now()).await?.granted {
+            return Ok(Solved::Used);
         }
+        let judged = verifier.verify(text, client).await;
+        let is_right =
+            judged.inspect_err(|fault| tracing::warn!(error = %fault, "a response to a challenge was not verified"))?;
+        if !is_right {
+            return Ok(Solved::Wrong);
+        }
+        // In memory: cannot fail.
+        let _ = self.fallback.refund(&[tried], self.clock.now()).await;
+        self.use_up(&once).await
     }
 
-    /// Uses a solution up: how to undo it; `None` where it was used before.
-    async fn use_up(&self, solution: Solution<'_>) -> Result<Option<Refund>, Fault> {
-        let demand = self.challenges.use_of(solution);
-        let decision = self.store.check(std::slice::from_ref(&demand), self.clock.now()).await?;
-        let taken = decision.verdicts.first().filter(|_| decision.granted);
+    /// Takes one of the tries that a key has in this process: how to undo it.
+    async fn try_response(&self, ask: &Ask) -> Result<Refund, SolveError> {
+        let demand = self.challenges.try_of(ask);
+        let decision = self.fallback.check(std::slice::from_ref(&demand), self.clock.now()).await?;
+        let verdict = decision.verdicts.first().expect("one for each demand");
+        if !decision.granted {
+            return Err(SolveError::TooOften { retry_ms: verdict.retry_ms });
+        }
         let Demand { rule, key, cost } = demand;
-        Ok(taken.map(|verdict| Refund { rule, key, cost, taken_at: verdict.at }))
+        Ok(Refund { rule, key, cost, taken_at: verdict.at })
+    }
+
+    /// Uses a solution up that is right. Of several at a time one clears.
+    async fn use_up(&self, once: &Demand) -> Result<Solved, SolveError> {
+        let decision = self.store.check(std::slice::from_ref(once), self.clock.now()).await?;
+        Ok(if decision.granted { Solved::Cleared } else { Solved::Used })
     }
 
     /// Lets a key begin anew, but for its strikes, on all nodes within a second.
@@ -252,27 +300,36 @@ mod tests {
         time::{Clock, Timestamp},
     };
     use parking_lot::Mutex;
-    use std::{collections::HashSet, time::Duration};
+    use std::{collections::HashMap, time::Duration};
 
-    /// Grants each key once.
+    /// Grants each key as often as its rule says, and never again.
     #[derive(Debug, Default)]
-    struct Once(Mutex<HashSet<Box<str>>>);
+    struct Counts(Mutex<HashMap<Box<str>, u64>>);
 
-    impl LimitStore for Once {
-        fn check<'a>(&'a self, demands: &'a [Demand], now: Timestamp) -> Answer<'a, Decision> {
-            let fresh = self.0.lock().insert(demands[0].key.text().into());
+    impl Counts {
+        fn decided(&self, demands: &[Demand], now: Timestamp) -> Decision {
+            let used = self.0.lock().get(demands[0].key.text()).copied().unwrap_or_default();
             let mut decision = decide(demands, vec![None; demands.len()], now).0;
-            decision.granted = fresh;
+            decision.granted = used < demands[0].rule.options().rate.count;
+            decision
+        }
+    }
+
+    impl LimitStore for Counts {
+        fn check<'a>(&'a self, demands: &'a [Demand], now: Timestamp) -> Answer<'a, Decision> {
+            let decision = self.decided(demands, now);
+            *self.0.lock().entry(demands[0].key.text().into()).or_default() += u64::from(decision.granted);
             Box::pin(async move { Ok(decision) })
         }
 
         fn peek<'a>(&'a self, demands: &'a [Demand], now: Timestamp) -> Answer<'a, Decision> {
-            self.check(demands, now)
+            let decision = self.decided(demands, now);
+            Box::pin(async move { Ok(decision) })
         }
 
         fn refund<'a>(&'a self, refunds: &'a [Refund], _: Timestamp) -> Answer<'a, ()> {
             for refund in refunds {
-                self.0.lock().remove(refund.key.text());
+                *self.0.lock().get_mut(refund.key.text()).expect("it was taken") -= refund.cost;
             }
             Box::pin(async { Ok(()) })
         }
@@ -290,7 +347,7 @@ mod tests {
         }
     }
 
-    /// Says yes to `right`, and is away for `away` until it is back.
+    /// Says yes to what begins with `right`, and is away for `away` until it is back.
     #[derive(Debug, Default)]
     struct Verifier {
         asked: Mutex<Vec<String>>,
@@ -304,17 +361,40 @@ mod tests {
             Box::pin(async move {
                 match response {
                     "away" if !is_back => Err(VerifierFault::Busy),
-                    other => Ok(other == "right" || other == "away"),
+                    other => Ok(other.starts_with("right") || other == "away"),
                 }
             })
         }
     }
 
+    /// Says yes to two at once, as soon as it was asked of both.
+    #[derive(Debug)]
+    struct Slow(tokio::sync::Barrier);
+
+    impl Default for Slow {
+        fn default() -> Self {
+            Self(tokio::sync::Barrier::new(2))
+        }
+    }
+
+    impl ChallengeVerifier for Slow {
+        fn verify<'a>(&'a self, _: &'a str, _: Option<IpAddr>) -> VerifierAnswer<'a> {
+            Box::pin(async {
+                self.0.wait().await;
+                Ok(true)
+            })
+        }
+    }
+
     fn limiter(clock: Clock, verifier: Option<Arc<dyn ChallengeVerifier>>) -> Arc<Limiter> {
+        limiter_over(Arc::default(), clock, verifier)
+    }
+
+    fn limiter_over(store: Arc<Counts>, clock: Clock, verifier: Option<Arc<dyn ChallengeVerifier>>) -> Arc<Limiter> {
         let rule = Rule::new(options(Algorithm::Gcra, 1, Duration::from_secs(60))).expect("a rule");
         Limiter::start(LimiterParts {
-            store: Arc::new(Once::default()),
-            fallback: Arc::new(Once::default()),
+            store,
+            fallback: Arc::new(Counts::default()),
             bus: Arc::new(LocalBus::new(Repeats::Told)),
             deployment: Deployment::new(&[1; 32]),
             ring: Arc::new(KeyRing::ephemeral()),
@@ -362,6 +442,37 @@ mod tests {
         verifier.is_back.store(true, std::sync::atomic::Ordering::SeqCst);
         assert_eq!(solve("away").await, Ok(Solved::Cleared), "it was not used up");
         assert_eq!(*verifier.asked.lock(), ["right", "other", "away", "away"]);
+    }
+
+    #[tokio::test]
+    async fn wrong_responses_leave_nothing_and_are_few() {
+        let (store, verifier) = (Arc::new(Counts::default()), Arc::new(Verifier::default()));
+        let limiter = limiter_over(store.clone(), Clock::system(), Some(verifier.clone()));
+        let (mine, other) = (limiter.ask("rule", "mine", 1).expect("a rule"), limiter.ask("rule", "other", 1).expect("a rule"));
+        let solve = async |ask, text: &str| limiter.solve(ask, Solution::Response { text, client: None }).await;
+        for number in 0..2 * bounds::RESPONSE_TRIES {
+            assert_eq!(solve(&other, &format!("right {number}")).await, Ok(Solved::Cleared), "what is right is no try");
+        }
+        let used = store.0.lock().len();
+        for number in 0..bounds::RESPONSE_TRIES {
+            assert_eq!(solve(&mine, &format!("wrong {number}")).await, Ok(Solved::Wrong));
+        }
+        let asked = verifier.asked.lock().len();
+        assert!(matches!(solve(&mine, "right").await, Err(SolveError::TooOften { .. })));
+        assert_eq!((verifier.asked.lock().len(), store.0.lock().len()), (asked, used), "nobody is asked, and nothing is kept");
+        assert_eq!(solve(&other, "right").await, Ok(Solved::Cleared), "another key has tries of its own");
+    }
+
+    #[tokio::test]
+    async fn of_one_response_that_is_brought_twice_at_a_time_one_clears() {
+        let limiter = limiter(Clock::system(), Some(Arc::new(Slow::default())));
+        let ask = limiter.ask("rule", "k", 1).expect("a rule");
+        let solve = || limiter.solve(&ask, Solution::Response { text: "right", client: None });
+        let mut outcomes = tokio::join!(solve(), solve());
+        if outcomes.0 == Ok(Solved::Used) {
+            std::mem::swap(&mut outcomes.0, &mut outcomes.1);
+        }
+        assert_eq!(outcomes, (Ok(Solved::Cleared), Ok(Solved::Used)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use vestibule_core::limit::{Ask, AskError, Challenge, Checked, Limiter, Outcome, Solution, Solved};
+use vestibule_core::limit::{Ask, AskError, Challenge, Checked, Limiter, Outcome, Solution, SolveError, Solved};
 
 use crate::credential::text;
 use crate::headers::single;
@@ -27,7 +27,7 @@ pub(crate) async fn check(
     let Some(ask) = checked.challenged() else { return Ok(checked) };
     match limiter.solve(ask, read(limiter, brought, client)).await {
         Ok(Solved::Cleared) => limiter.check(again).await,
-        Ok(_) => Ok(checked),
+        Ok(_) | Err(SolveError::TooOften { .. }) => Ok(checked),
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "whether a challenge is solved cannot be told");
             checked.outcome = Outcome::StoreUnavailable;

@@ -234,6 +234,7 @@ async fn solve(
     let ask = limits.ask(&body.rule, &body.key, 1).map_err(|error| refused(error, None))?;
     let solved = limits.solve(&ask, body.solution()?).await.map_err(|error| match error {
         SolveError::Store(fault) => unavailable(fault),
+        SolveError::TooOften { retry_ms } => Problem::rate_limited(retry_ms.div_ceil(1_000)),
         SolveError::Verifier(_) => Problem::new(ProblemCode::VerifierUnavailable),
     })?;
     Ok(ok(json!({"solved": solved == Solved::Cleared, "outcome": solved.as_str()})).into())

@@ -62,3 +62,5 @@ pub(super) const ACCESS_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 /// Longest file with a signing key, in bytes.
 pub(super) const PEM_BYTES: u64 = 64 << 10;
+/// Longest `limits.siteverify.timeout`: no exchange with another service takes longer, whatever a setting says.
+pub(crate) const SITEVERIFY_TIMEOUT: Duration = crate::webhook::ANSWER;

@@ -1,6 +1,6 @@
 //! `[limits.siteverify]`: who judges responses to challenges, in place of puzzles.
 
-use super::{SecretText, WebhookUrl, reader::Reader, webhook::read_authorities};
+use super::{SecretText, WebhookUrl, bounds, reader::Reader, value::Value as _, webhook::read_authorities};
 use crate::webhook::Authorities;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub(crate) struct SiteVerify {
     pub(crate) url: WebhookUrl,
     /// What it knows us by.
     pub(crate) secret: SecretText,
-    /// How long it may take. Default 2 s.
+    /// How long it may take, at most 10 s. Default 2 s.
     pub(crate) timeout: Duration,
     /// The host name that its widget must have stood on. Default: any.
     pub(crate) hostname: Option<String>,
@@ -32,6 +32,13 @@ pub(super) fn read(reader: &mut Reader) -> Option<SiteVerify> {
     let secret = reader.text_or_file(&key("secret"));
     reader.note(&key("secret"), if secret.is_some() { "(set)" } else { "(not set)" }.to_owned());
     let timeout = reader.value(&key("timeout"), Duration::from_secs(2));
+    if timeout > bounds::SITEVERIFY_TIMEOUT {
+        let limit = bounds::SITEVERIFY_TIMEOUT.show();
+        reader.problem(
+            &key("timeout"),
+            format!("{} is longer than {limit}; whoever is judged waits for so long", timeout.show()),
+        );
+    }
     let hostname = reader.optional(&key("hostname"));
     let action = reader.optional(&key("action"));
     let allow_private = reader.value(&key("allow_private"), false);

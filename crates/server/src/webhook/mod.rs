@@ -42,8 +42,8 @@ const DEAD_KEPT: usize = 100;
 const AGAIN_KEPT: usize = 100;
 /// Time for an address to be found, to accept a connection, and to agree on keys.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Time for a whole delivery.
-const ANSWER: Duration = Duration::from_secs(10);
+/// Time for a whole exchange, such as a delivery.
+pub(crate) const ANSWER: Duration = Duration::from_secs(10);
 /// Tries to store what others keep changing.
 const STORE_TRIES: usize = 8;
 

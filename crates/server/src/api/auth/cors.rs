@@ -14,8 +14,12 @@ use axum::{
 /// How long a browser may remember the answer to a preflight, in seconds. Browsers cap it at two hours and less.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
-const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("content-type, x-csrf-token");
-const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("x-request-id, retry-after");
+const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("content-type, x-csrf-token, x-vestibule-solution");
+/// What a script may read beside the body: how often it may ask, and what it may do instead of waiting.
+const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static(
+    "x-request-id, retry-after, ratelimit, ratelimit-policy, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, \
+     x-vestibule-challenge",
+);
 
 /// Answers preflights of listed origins and names them in every other answer to them.
 pub(in crate::api) async fn answer(State(server): Shared, request: Request, next: Next) -> Response {

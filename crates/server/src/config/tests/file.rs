@@ -193,6 +193,10 @@ fn limit_rules_are_judged_one_by_one() {
             "vestibule.toml:5: limits.rules[0].penalty.base: 2d is longer than cap (1d)",
         ),
         (
+            "[limits.siteverify]\nurl = \"https://v.example/\"\nsecret = \"s\"\ntimeout = \"11s\"".to_owned(),
+            "vestibule.toml:4: limits.siteverify.timeout: 11s is longer than 10s; whoever is judged waits for so long",
+        ),
+        (
             "[limits]\nrules = \"login\"".to_owned(),
             "vestibule.toml:2: limits.rules: expected a list of sections, which only a file can have",
         ),

@@ -8,6 +8,7 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
 };
+use vestibule::limit::bounds::RESPONSE_TRIES;
 use vestibule_testkit::{
     bounds::START,
     process::{Response, Server, ServerOptions, get, post, wait_for},
@@ -52,6 +53,10 @@ fn judge(form: &BTreeMap<String, String>) -> (u16, String) {
         "nonsense" => (200, "<html>".to_owned()),
         "refused" => (500, json!({"success": true, "hostname": "app.example"}).to_string()),
         "huge" => (200, json!({"success": true, "hostname": "app.example", "more": "x".repeat(100_000)}).to_string()),
+        // A verifier that is unwell or asked too often may say no to anything.
+        "unwell" => (503, json!({"success": false}).to_string()),
+        "crowded" => (429, json!({"success": false}).to_string()),
+        "strict" => (400, no("invalid-input-response").1),
         "secret" => no("invalid-input-secret"),
         "broken" => no("internal-error"),
         right if right.starts_with("right") => (200, json!({"success": true, "hostname": "app.example"}).to_string()),
@@ -111,7 +116,7 @@ fn a_response_is_judged_once_by_somebody_else() {
     let answer = check(&server, "hard", "k");
     assert_eq!((&answer["outcome"], &answer["challenge"]["type"]), (&json!("challenge"), &json!("response")));
     assert!(answer["challenge"].get("puzzle").is_none(), "{answer}");
-    for wrong in ["wrong", "elsewhere"] {
+    for wrong in ["wrong", "elsewhere", "strict"] {
         assert_eq!(outcome(&server, wrong), "wrong");
     }
     assert_eq!(show(&server, "hard", "k")["remaining"], 0);
@@ -130,7 +135,7 @@ fn a_verifier_that_is_away_is_no_pass() {
     let verifier = Verifier::start();
     let server = Server::start(options(verifier.port, SECRET));
     assert_eq!(allowed(&server, "hard", "k", 2), 1);
-    for odd in ["nonsense", "refused", "huge", "secret", "broken"] {
+    for odd in ["nonsense", "refused", "huge", "secret", "broken", "unwell", "crowded"] {
         for _ in 0..2 {
             assert_eq!(bring(&server, odd).expect(503).code(), "verifier_unavailable", "{odd}");
         }
@@ -143,6 +148,30 @@ fn a_verifier_that_is_away_is_no_pass() {
     let logged = wait_for(START, || server.stderr().contains("was not verified").then_some(()));
     assert!(logged.is_some(), "{}", server.stderr());
     assert!(!server.stderr().contains(SECRET), "the secret is not logged");
+}
+
+/// A flood of wrong responses costs the verifier and everybody else little: the key is told when it may try again.
+#[test]
+fn one_key_has_few_wrong_responses() {
+    let verifier = Verifier::start();
+    let server = Server::start(options(verifier.port, SECRET));
+    assert_eq!(allowed(&server, "hard", "k", 2), 1);
+    // A try comes back every few seconds, so that a slow machine has some more.
+    let mut wrong = (0..4 * RESPONSE_TRIES).map(|number| format!("wrong {number}"));
+    let refused = wrong.find_map(|text| Some((bring(&server, &text), text)).filter(|(answer, _)| answer.status != 200));
+    let (refused, text) = refused.expect("tries end");
+    let refused = refused.expect(429);
+    assert_eq!(refused.code(), "rate_limited");
+    assert!(refused.header("retry-after").is_some_and(|seconds| ["1", "2", "3", "4"].contains(&seconds)), "{refused:?}");
+    assert_eq!(verifier.asked_for(&text), 0);
+    let other = json!({"rule": "hard", "key": "other", "response": "right"});
+    assert_eq!(ask(&server, post("/v1/limits/solve").json(&other)).expect(200).json()["outcome"], "cleared");
+    let with = |response: &str| get("/auth/me").header("X-Vestibule-Solution", response).send(&server.public);
+    let _ = with("").expect(401);
+    for number in 0..=RESPONSE_TRIES {
+        let denied = with(&format!("wrong {number}")).expect(429);
+        assert_eq!(denied.header("x-vestibule-challenge"), Some("response"), "it is denied as by the rule");
+    }
 }
 
 /// In front of a route the widget's response travels with the request.
