@@ -266,7 +266,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/v1/limits/check",
         Guard::Key("limits:write"),
         "Decide several limits together: all is taken, or nothing",
-        (200, "{outcome, allowed, limits}"),
+        (200, "{outcome, allowed, limits, challenge?}"),
     )
     .takes(&[("checks", "{rule, key, cost?}[]"), ("peek?", "boolean"), ("wait?", "string")]),
     Operation::new(
