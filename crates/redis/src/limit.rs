@@ -17,7 +17,7 @@ use crate::{
 };
 use futures_util::future::join_all;
 use redis::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 use vestibule_core::{
     Answer,
     fault::Fault,
@@ -60,6 +60,12 @@ impl RedisLimits {
     #[must_use]
     pub fn with_time(self, time: LimitTime) -> Self {
         Self { time, ..self }
+    }
+
+    /// With another deadline of each call.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { link: self.link.with_deadline(deadline), ..self }
     }
 
     /// Connects, and makes the scripts known to the server so that no request pays for it.

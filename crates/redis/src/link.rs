@@ -46,6 +46,11 @@ impl Link {
         }
     }
 
+    /// The same connection, with another deadline of each call.
+    pub(crate) fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
     /// Bounds a whole call about a home, however many trips it takes. A server that keeps running into the bound is hardly asked.
     pub(crate) async fn at<T>(&self, home: Home, call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         let breaker = &self.breakers[usize::from(home.0) % self.breakers.len()];

@@ -1,8 +1,8 @@
 //! What requests cost Redis under a record, counted on the wire: there nothing else is asked for sessions in the background.
 
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, sync::Arc};
-use vestibule_testkit::process::{FaultProxy, Postgres, Redis, Request, Response, Server, ServerOptions, get, post};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use vestibule_testkit::process::{FaultProxy, Postgres, Redis, Relay, Request, Response, Server, ServerOptions, get, post};
 
 /// What links send on their own account: looks at the server, and the bus.
 const BACKGROUND: [&str; 14] = [
@@ -22,6 +22,7 @@ const BACKGROUND: [&str; 14] = [
     "SSUBSCRIBE",
 ];
 const VALIDATIONS: u64 = 50;
+const HELD_BACK: Duration = Duration::from_millis(10);
 
 /// A server whose commands to Redis are counted.
 struct Counted {
@@ -119,7 +120,7 @@ fn session_and_limits_are_one_trip() {
     };
     let levels = ["ip", "user", "endpoint", "global"].map(|level| rule(&format!("by-{level}"), level, "1000/1h"));
     let file = format!("mode = \"dev\"\n{}{}", levels.concat(), rule("few", "user", "1/1h"));
-    let counted = Counted::start_with(ServerOptions::default().config(&file));
+    let counted = Counted::start_with(ServerOptions::default().config(&file).env("VESTIBULE_STORE__TIMEOUT", "5s"));
     let token = counted.create("ada")["token"].as_str().expect("a token").to_owned();
     let asked = |demands: &str| {
         let asked = get(&format!("/forward-auth?{demands}")).bearer(&token).header("X-Forwarded-Method", "GET");
@@ -139,12 +140,15 @@ fn session_and_limits_are_one_trip() {
     };
     let before = trips();
     let passing = || {
+        // Answers are held back for longer than a busy machine takes between two commands.
+        counted.proxy.set(Relay::Delay(HELD_BACK));
         for _ in 0..VALIDATIONS {
             let _ = asked("limit=by-ip&limit=by-user&limit=by-endpoint&limit=by-global").expect(200);
         }
     };
     assert_eq!(commands(&passing), BTreeMap::from([("EVALSHA".to_owned(), VALIDATIONS), ("GETRANGE".to_owned(), VALIDATIONS)]));
     assert_eq!(trips() - before, VALIDATIONS, "both are sent before either is answered");
+    counted.proxy.set(Relay::Pass);
     let _ = asked("limit=few").expect(200);
     let _ = asked("limit=few").expect(429);
     let flood = || (0..VALIDATIONS).for_each(|_| drop(asked("limit=few").expect(429)));

@@ -55,7 +55,7 @@ pub struct Traffic {
     pub chunks_to_server: u64,
     /// Redis commands that clients sent, by name in capitals. Commands inside scripts are not seen here.
     pub commands: BTreeMap<String, u64>,
-    /// Chunks that clients sent, by the names of the commands that end in them, in order and with spaces between.
+    /// Round trips, by the names of the commands that one connection sent before it heard anything, in order and with spaces between.
     pub together: BTreeMap<String, u64>,
 }
 
@@ -98,6 +98,8 @@ struct Setting {
 struct Pair {
     client: TcpStream,
     server: TcpStream,
+    /// Names of commands that were sent since something was answered.
+    unanswered: Mutex<Vec<String>>,
 }
 
 impl FaultProxy {
@@ -220,7 +222,7 @@ impl Shared {
         drop(setting);
         let Ok(server) = TcpStream::connect(self.target) else { return };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let pair = Arc::new(Pair { client, server });
+        let pair = Arc::new(Pair { client, server, unanswered: Mutex::default() });
         {
             let mut open = lock(&self.open);
             open.retain(|pair| pair.strong_count() > 0);
@@ -246,26 +248,39 @@ impl Shared {
                 let _ = to.shutdown(Shutdown::Write);
                 return;
             }
-            self.count(towards, &chunk[..length], &mut commands);
+            if towards == Towards::Server {
+                self.count_sent(pair, &chunk[..length], &mut commands);
+            }
+            if let Relay::Delay(time) = relay {
+                std::thread::sleep(time);
+            }
+            // An answer that is held back was not heard yet.
+            if towards == Towards::Client {
+                self.count_answered(pair, length);
+            }
             if !pass(relay, &chunk[..length], to) {
                 return pair.close();
             }
         }
     }
 
-    fn count(&self, towards: Towards, chunk: &[u8], commands: &mut Commands) {
+    fn count_sent(&self, pair: &Pair, chunk: &[u8], commands: &mut Commands) {
+        let names = commands.read(chunk);
         let mut traffic = lock(&self.traffic);
-        match towards {
-            Towards::Client => traffic.to_client += chunk.len() as u64,
-            Towards::Server => {
-                traffic.to_server += chunk.len() as u64;
-                traffic.chunks_to_server += 1;
-                let names = commands.read(chunk);
-                *traffic.together.entry(names.join(" ")).or_default() += 1;
-                for name in names {
-                    *traffic.commands.entry(name).or_default() += 1;
-                }
-            }
+        traffic.to_server += chunk.len() as u64;
+        traffic.chunks_to_server += 1;
+        for name in &names {
+            *traffic.commands.entry(name.clone()).or_default() += 1;
+        }
+        lock(&pair.unanswered).extend(names);
+    }
+
+    fn count_answered(&self, pair: &Pair, length: usize) {
+        let mut traffic = lock(&self.traffic);
+        traffic.to_client += length as u64;
+        let names = std::mem::take(&mut *lock(&pair.unanswered));
+        if !names.is_empty() {
+            *traffic.together.entry(names.join(" ")).or_default() += 1;
         }
     }
 }
@@ -273,11 +288,7 @@ impl Shared {
 /// Treats a chunk as told; false ends its connection.
 fn pass(relay: Relay, chunk: &[u8], mut to: &TcpStream) -> bool {
     match relay {
-        Relay::Pass | Relay::HalfOpen => to.write_all(chunk).is_ok(),
-        Relay::Delay(time) => {
-            std::thread::sleep(time);
-            to.write_all(chunk).is_ok()
-        }
+        Relay::Pass | Relay::HalfOpen | Relay::Delay(_) => to.write_all(chunk).is_ok(),
         Relay::Drop(_) => true,
         Relay::CutReply(length) => {
             let _ = to.write_all(&chunk[..length.min(chunk.len())]);

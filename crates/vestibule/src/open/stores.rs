@@ -118,7 +118,8 @@ async fn limits_on_redis(options: &Options, of_state: impl FnOnce() -> vestibule
             let own = vestibule_redis::RedisOptions { deadline: options.deadline, ..options.redis_options.clone() };
             vestibule_redis::RedisLimits::new(address.clone(), &own)
         }
-        None => of_state(),
+        // No record answers in their place: they have the whole time, however little the state of sessions has.
+        None => of_state().with_deadline(options.deadline),
     };
     // Who is not there yet answers later: each rule has its policy until then.
     let _ = limits.warm_up().await;

@@ -35,6 +35,7 @@ fn servers(redis: &Redis, postgres: &Postgres) -> [Server; 2] {
     let options = options.env("DATABASE_URL", &postgres.database());
     let options = options.env("VESTIBULE_LOGIN_THROTTLE__ACCOUNT", &format!("{}/4h", BUDGETS.0));
     let options = options.env("VESTIBULE_LOGIN_THROTTLE__ADDRESS", &format!("{}/4h", BUDGETS.1));
+    // A node that waits too long for Redis counts alone.
     let options = options.env("VESTIBULE_STORE__TIMEOUT", "5s");
     [Server::start(options.clone()), Server::start(options)]
 }
