@@ -6,6 +6,7 @@ use super::{
     bounds,
     challenge::{ChallengeVerifier, Challenges},
     denied::{DeniedKeys, Told},
+    endpoint::normalised_path,
     known::hear,
     lease::Leases,
     listed::{Exempt, is_refused, refusal},
@@ -226,7 +227,7 @@ impl Limiter {
         let key = match ruled.rule.options().level {
             Level::Ip => rules.addresses().key(request.ip?),
             Level::User => LimitKey::of_user(request.user?),
-            Level::Endpoint => LimitKey::of_any(request.endpoint?),
+            Level::Endpoint => LimitKey::of_any(&normalised_path(request.endpoint?)),
             Level::Global => LimitKey::of_any(ALL),
             Level::Key | Level::Custom => LimitKey::of_any(request.key?),
         };
@@ -470,7 +471,7 @@ pub struct Requester<'a> {
     pub ip: Option<IpAddr>,
     /// Whose token it carries.
     pub user: Option<UserTag>,
-    /// What it asks for.
+    /// What it asks for: a path, all spellings of which are one key (RFC 3986 6.2.2).
     pub endpoint: Option<&'a str>,
     /// The key of the caller's making that it belongs to.
     pub key: Option<&'a str>,

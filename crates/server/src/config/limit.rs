@@ -16,6 +16,7 @@ use vestibule::{
         AddressPrefixes, Addresses, Algorithm, Counted, Level, OnStoreFailure, Penalty, Rate, Rule, RuleError, RuleOptions,
         Ruled, Rules,
         bounds::{DEMANDS, RULES},
+        normalised_path,
     },
     network::Networks,
     time::millis,
@@ -224,9 +225,10 @@ fn read_apply(reader: &mut Reader, path: &str, level: Option<Level>) -> Vec<Stri
     apply
 }
 
-/// A star elsewhere than at the end would guard nothing, and nobody would notice.
+/// A star elsewhere than at the end, or another spelling of a path than the router's, would guard nothing, and nobody would notice.
 fn is_guarded_path(path: &str) -> bool {
-    path.starts_with('/') && !path.strip_suffix("/*").unwrap_or(path).contains('*')
+    let plain = path.strip_suffix("/*").unwrap_or(path);
+    path.starts_with('/') && (plain.is_empty() || normalised_path(plain) == plain) && !plain.contains(['*', '?'])
 }
 
 fn read_penalty(reader: &mut Reader, path: &str) -> Option<Penalty> {

@@ -189,6 +189,10 @@ fn limit_rules_are_judged_one_by_one() {
             "vestibule.toml:5: limits.rules[0].apply: expected paths such as /auth/login or /auth/*",
         ),
         (
+            format!("{RULE}apply = [\"/auth/login/\"]"),
+            "vestibule.toml:5: limits.rules[0].apply: expected paths such as /auth/login or /auth/*",
+        ),
+        (
             format!("{RULE}penalty = {{ base = \"2d\" }}"),
             "vestibule.toml:5: limits.rules[0].penalty.base: 2d is longer than cap (1d)",
         ),

@@ -5,11 +5,15 @@ use vestibule_testkit::process::{Redis, Request, Response, Server, delete, get};
 
 /// What a proxy asks of a request.
 pub(super) fn forwarded(demands: &str) -> Request {
+    forwarded_to("/search?q=1", demands)
+}
+
+fn forwarded_to(uri: &str, demands: &str) -> Request {
     get(&format!("/forward-auth{demands}"))
         .header("X-Forwarded-Method", "GET")
         .header("X-Forwarded-Proto", "https")
         .header("X-Forwarded-Host", "app.example")
-        .header("X-Forwarded-Uri", "/search?q=1")
+        .header("X-Forwarded-Uri", uri)
 }
 
 fn forward(server: &Server, token: &str, demands: &str) -> Response {
@@ -83,6 +87,17 @@ fn a_rule_of_users_holds_where_proxies_ask() {
     let _ = forward(&server, &ada, "").expect(429);
     let _ = forward(&server, &bob, "").expect(200);
     let _ = forwarded("").send(&server.public).expect(401);
+}
+
+/// Who spells a path in another way gets no other count.
+#[test]
+fn all_spellings_of_a_path_are_one_endpoint() {
+    let server = Server::start(with(&[rule("pages", "endpoint", "100/1h", "")]));
+    let ada = token(&server, "ada");
+    for spelling in ["/search", "//search", "/%73earch?q=1", "/./search", "/x/../search/"] {
+        let _ = forwarded_to(spelling, "?limit=pages").bearer(&ada).send(&server.public).expect(200);
+    }
+    assert_eq!(show(&server, "pages", "%2Fsearch")["remaining"], 95);
 }
 
 /// A user is the same by a session and by an access token.
