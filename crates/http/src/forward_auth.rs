@@ -155,7 +155,7 @@ impl Shared {
     async fn answer(&self, endpoint: Endpoint, request: &http::Request<()>) -> Response {
         let started = Instant::now();
         let request_id = answer::RequestId::of(request.headers());
-        let (verdict, checked) = self.bounded(endpoint, request, request_id.as_str()).await;
+        let (verdict, held) = self.bounded(endpoint, request, request_id.as_str()).await;
         let passed = verdict.is_ok();
         let mut response = match verdict {
             Ok(identity) => {
@@ -167,8 +167,8 @@ impl Shared {
                 problem::stamp(problem.into_response(), request_id.as_str())
             }
         };
-        if let Some(checked) = checked {
-            self.settle(checked, passed, &mut response).await;
+        if let Some(held) = held {
+            self.settle(held, passed, &mut response).await;
         }
         let took = started.elapsed();
         self.seconds.record(took);

@@ -34,9 +34,12 @@
 
 pub(crate) mod challenge;
 mod fields;
+mod finishing;
 mod guard;
+mod held;
 
 pub use fields::{ChosenFields, LimitFields, put};
+pub(crate) use held::Held;
 
 use std::{
     future::Future,
@@ -201,7 +204,7 @@ where
                 return Ok(inner.call(Request::from_parts(parts, body)).await?.into_response());
             }
             match shared.admitted(asks, &parts).await {
-                Ok(checked) => shared.serve(checked, inner.call(Request::from_parts(parts, body))).await,
+                Ok(held) => shared.serve(held, inner.call(Request::from_parts(parts, body))).await,
                 Err(refused) => Ok(*refused),
             }
         })
@@ -210,51 +213,35 @@ where
 
 impl Shared {
     /// What the request took, or the answer to one that may not go on.
-    async fn admitted(&self, asks: Vec<Ask>, parts: &Parts) -> Result<Checked, Box<Response>> {
+    async fn admitted(&self, asks: Vec<Ask>, parts: &Parts) -> Result<Held, Box<Response>> {
         let origin = origin(&self.trusted, parts);
-        let Ok(checked) = challenge::check(&self.limiter, asks, &parts.headers, origin.ip).await else {
+        // Whoever guesses gains nothing by not waiting for the answer.
+        let left = |checked: &mut Checked| checked.settle(true);
+        let Ok(held) = Held::check(&self.limiter, asks, &parts.headers, origin.ip, left).await else {
             tracing::error!("a RateLimitLayer bounds one request by more rules than are decided at once");
             return Err(Box::new(Problem::new(ProblemCode::Internal).into_response()));
         };
-        let Some(problem) = refusal(checked.outcome) else { return Ok(checked) };
-        self.limiter.note_denial(&checked, &origin);
+        let Some(problem) = refusal(held.checked.outcome) else { return Ok(held) };
+        self.limiter.note_denial(&held.checked, &origin);
         let mut response = problem.into_response();
-        put(self.fields.get(), &checked, response.headers_mut());
-        challenge::put_challenge(&self.limiter, &checked, response.headers_mut());
+        put(self.fields.get(), &held.checked, response.headers_mut());
+        challenge::put_challenge(&self.limiter, &held.checked, response.headers_mut());
         Err(Box::new(response))
     }
 
     async fn serve<R: IntoResponse, E>(
         &self,
-        checked: Checked,
+        mut held: Held,
         answer: impl Future<Output = Result<R, E>>,
     ) -> Result<Response, E> {
-        let mut held = Held { limiter: self.limiter.clone(), checked: Some(checked) };
         let mut answer = answer.await.map(IntoResponse::into_response);
-        if let Some(mut checked) = held.checked.take() {
-            // An error is the service's own fault, as a 5xx is.
-            let taken = checked.settle(answer.as_ref().is_ok_and(|response| response.status().is_client_error()));
-            if let Ok(response) = &mut answer {
-                put(self.fields.get(), &checked, response.headers_mut());
-            }
-            self.limiter.give_back(taken).await;
+        // An error is the service's own fault, as a 5xx is.
+        let failed = answer.as_ref().is_ok_and(|response| response.status().is_client_error());
+        held.settle(|checked| checked.settle(failed)).await;
+        if let Ok(response) = &mut answer {
+            put(self.fields.get(), &held.checked, response.headers_mut());
         }
         answer
-    }
-}
-
-/// What a request has taken until it is answered. Where it never is, because the client left, it is settled as one that failed: what was
-/// in flight is not any more, and whoever guesses gains nothing by not waiting for the answer.
-struct Held {
-    limiter: Arc<Limiter>,
-    checked: Option<Checked>,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some(mut checked) = self.checked.take() {
-            self.limiter.give_back_soon(checked.settle(true));
-        }
     }
 }
 

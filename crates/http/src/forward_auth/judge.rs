@@ -25,9 +25,13 @@ pub(super) enum Identity {
 
 impl Shared {
     /// Who sent the original request, or why it may not pass.
-    pub(super) async fn judge(&self, endpoint: Endpoint, request: &Request<()>, request_id: &str) -> Result<Identity, Problem> {
+    pub(super) async fn judge(
+        &self,
+        request: &Request<()>,
+        Question { original, demands }: Question<'_>,
+        request_id: &str,
+    ) -> Result<Identity, Problem> {
         let headers = request.headers();
-        let (original, demands) = read(endpoint, request)?;
         // No credentials, no question to the store.
         let credential = Credential::read(&self.config.cookie, headers).ok_or(ProblemCode::Unauthenticated)?;
         if let Some(tokens) = self.config.tokens.as_ref().filter(|_| credential.is_access_token()) {
@@ -62,21 +66,30 @@ impl Shared {
     }
 }
 
-pub(super) fn read(endpoint: Endpoint, request: &Request<()>) -> Result<(OriginalRequest<'_>, Requirements<'_>), Problem> {
-    let (uri, headers) = (request.uri(), request.headers());
-    let demands = match endpoint {
-        Endpoint::ExtAuthz => Requirements::default(),
-        Endpoint::ForwardAuth | Endpoint::AuthRequest => Requirements::parse(uri.query())?,
-    };
-    let original = match endpoint {
-        Endpoint::ForwardAuth => OriginalRequest::of_forward_auth(headers)?,
-        Endpoint::AuthRequest => OriginalRequest::of_auth_request(headers)?,
-        Endpoint::ExtAuthz => {
-            let path = uri.path_and_query().map_or("", |path| path.as_str());
-            OriginalRequest::of_ext_authz(request.method().as_str(), path, EXT_AUTHZ, headers)?
-        }
-    };
-    Ok((original, demands))
+/// What a proxy asks: which request, and what is demanded of it.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub(super) original: OriginalRequest<'a>,
+    pub(super) demands: Requirements<'a>,
+}
+
+impl<'a> Question<'a> {
+    pub(super) fn read(endpoint: Endpoint, request: &'a Request<()>) -> Result<Self, Problem> {
+        let (uri, headers) = (request.uri(), request.headers());
+        let demands = match endpoint {
+            Endpoint::ExtAuthz => Requirements::default(),
+            Endpoint::ForwardAuth | Endpoint::AuthRequest => Requirements::parse(uri.query())?,
+        };
+        let original = match endpoint {
+            Endpoint::ForwardAuth => OriginalRequest::of_forward_auth(headers)?,
+            Endpoint::AuthRequest => OriginalRequest::of_auth_request(headers)?,
+            Endpoint::ExtAuthz => {
+                let path = uri.path_and_query().map_or("", |path| path.as_str());
+                OriginalRequest::of_ext_authz(request.method().as_str(), path, EXT_AUTHZ, headers)?
+            }
+        };
+        Ok(Self { original, demands })
+    }
 }
 
 fn satisfies(valid: &ValidSession, demands: Requirements<'_>, is_unsafe: bool) -> Result<(), Problem> {

@@ -12,15 +12,15 @@ use http::Request;
 use vestibule_core::bounds::USER_AGENT_BYTES;
 use vestibule_core::event::Origin;
 use vestibule_core::id::UserTag;
-use vestibule_core::limit::{Ask, AskError, Checked, Limiter, Requester};
+use vestibule_core::limit::{Ask, AskError, Checked, Level, Limiter, Requester};
 use vestibule_core::session::model::cut;
 
-use super::judge::{Identity, read};
+use super::judge::{Identity, Question};
 use super::{Endpoint, Shared};
 use crate::bearer_layer;
 use crate::credential::{Credential, client};
 use crate::problem::{Problem, ProblemCode};
-use crate::rate_limit::{ChosenFields, challenge, put, refusal};
+use crate::rate_limit::{ChosenFields, Held, challenge, put, refusal};
 
 /// What bounds the requests that proxies ask about: rules that guard one of our paths by themselves, and those that are asked for.
 #[derive(Debug, Clone)]
@@ -38,55 +38,54 @@ impl Shared {
         endpoint: Endpoint,
         request: &Request<()>,
         request_id: &str,
-    ) -> (Result<Identity, Problem>, Option<Checked>) {
-        let asks = match self.asks(endpoint, request) {
-            Ok(asks) => asks,
+    ) -> (Result<Identity, Problem>, Option<Held>) {
+        let read = Question::read(endpoint, request);
+        let (question, asks) = match read.and_then(|question| Ok((question, self.asks(request, question)?))) {
+            Ok(read) => read,
             Err(problem) => return (Err(problem), None),
         };
         let Some(limits) = self.config.limits.as_ref().filter(|_| !asks.is_empty()) else {
-            return (self.judge(endpoint, request, request_id).await, None);
+            return (self.judge(request, question, request_id).await, None);
         };
         let ip = client(&self.config.trusted, request.headers(), request.extensions()).ip;
-        let check = pin!(challenge::check(&limits.limiter, asks, request.headers(), ip));
-        let judge = pin!(self.judge(endpoint, request, request_id));
+        // Whoever leaves has not passed.
+        let left = |checked: &mut Checked| checked.turn_away(true);
+        let check = pin!(Held::check(&limits.limiter, asks, request.headers(), ip, left));
+        let judge = pin!(self.judge(request, question, request_id));
         // The check is looked at first: where it is answered without a question, the session is not asked for either. Else both leave
         // before either is answered.
-        let (verdict, checked) = match select(check, judge).await {
-            Either::Left((checked, _)) if is_refused(&checked) => (Err(ProblemCode::RateLimited.into()), checked),
-            Either::Left((checked, judge)) => (judge.await, checked),
+        let (verdict, held) = match select(check, judge).await {
+            Either::Left((held, _)) if stands_in_the_way(&held) => (Err(ProblemCode::RateLimited.into()), held),
+            Either::Left((held, judge)) => (judge.await, held),
             Either::Right((verdict, check)) => (verdict, check.await),
         };
-        let Ok(checked) = checked else { return (Err(unknown()), None) };
-        let Some(problem) = refusal(checked.outcome) else { return (verdict, Some(checked)) };
-        self.note(limits, &checked, request, request_id);
-        (Err(problem), Some(checked))
+        let Ok(held) = held else { return (Err(unknown()), None) };
+        let Some(problem) = refusal(held.checked.outcome) else { return (verdict, Some(held)) };
+        self.note(limits, &held.checked, request, request_id);
+        (Err(problem), Some(held))
     }
 
     /// All rules of a request. The usual one has none and costs two looks.
-    fn asks(&self, endpoint: Endpoint, request: &Request<()>) -> Result<Vec<Ask>, Problem> {
+    fn asks(&self, request: &Request<()>, Question { original, demands }: Question<'_>) -> Result<Vec<Ask>, Problem> {
         let rules = self.config.limits.as_ref().map(|limits| limits.limiter.rules());
         let here = rules.iter().flat_map(|rules| rules.guarding(request.uri().path()));
-        if here.clone().next().is_none() && !request.uri().query().is_some_and(|query| query.contains("limit=")) {
+        if here.clone().next().is_none() && demands.limits().next().is_none() {
             return Ok(Vec::new());
         }
-        let (original, demands) = read(endpoint, request)?;
-        let (Some(limits), Some(rules)) = (&self.config.limits, &rules) else {
-            return if demands.limits().next().is_none() { Ok(Vec::new()) } else { Err(unknown()) };
-        };
+        // A demand that is not understood must not be skipped.
+        let (Some(limits), Some(rules)) = (&self.config.limits, &rules) else { return Err(unknown()) };
+        let demanded = demands.limits().map(|name| rules.get(name).ok_or_else(unknown)).collect::<Result<Vec<_>, _>>()?;
         let credential = Credential::read(&self.config.cookie, request.headers());
+        let user = credential.and_then(|credential| self.user_in(credential));
         let requester = Requester {
             ip: client(&self.config.trusted, request.headers(), request.extensions()).ip,
-            user: credential.and_then(|credential| self.user_in(credential)),
+            user,
             endpoint: original.uri.split('?').next(),
             ..Requester::default()
         };
-        let mut asks: Vec<Ask> = here.filter_map(|ruled| limits.limiter.ask_for(ruled, &requester)).collect();
-        for name in demands.limits() {
-            // A demand that is not understood must not be skipped.
-            let ruled = rules.get(name).ok_or_else(unknown)?;
-            asks.extend(limits.limiter.ask_for(ruled, &requester));
-        }
-        Ok(asks)
+        let asks = here.chain(demanded).filter_map(|ruled| limits.limiter.ask_for(ruled, &requester));
+        let may_pass = user.is_some() || credential.is_some_and(|credential| self.sessions.may_be_legacy(credential.token));
+        Ok(if may_pass { asks.collect() } else { asks.filter(is_of_address).collect() })
     }
 
     /// Whose credential it is, as it says itself: no round trip. A token of a system that ours replaces does not say.
@@ -105,18 +104,22 @@ impl Shared {
     }
 
     /// Gives back what does not count after all, and tells the client where it stands.
-    pub(super) async fn settle(&self, mut checked: Checked, passed: bool, response: &mut Response) {
+    pub(super) async fn settle(&self, mut held: Held, passed: bool, response: &mut Response) {
         let Some(limits) = &self.config.limits else { return };
         let failed = response.status().is_client_error();
-        let taken = if passed { checked.settle(failed) } else { checked.turn_away(failed) };
-        put(limits.fields.get(), &checked, response.headers_mut());
-        challenge::put_challenge(&limits.limiter, &checked, response.headers_mut());
-        limits.limiter.give_back(taken).await;
+        held.settle(|checked| if passed { checked.settle(failed) } else { checked.turn_away(failed) }).await;
+        put(limits.fields.get(), &held.checked, response.headers_mut());
+        challenge::put_challenge(&limits.limiter, &held.checked, response.headers_mut());
     }
 }
 
-fn is_refused(checked: &Result<Checked, AskError>) -> bool {
-    checked.as_ref().is_ok_and(|checked| !checked.outcome.allowed())
+fn stands_in_the_way(held: &Result<Held, AskError>) -> bool {
+    held.as_ref().is_ok_and(|held| !held.checked.outcome.allowed())
+}
+
+/// What is asked of those who bring nothing that may pass: they would hold what others need until that is said.
+fn is_of_address(ask: &Ask) -> bool {
+    ask.rule().options().level == Level::Ip || ask.listed().is_some()
 }
 
 fn unknown() -> Problem {

@@ -11,17 +11,22 @@ use crate::headers::single;
 static SOLUTION: HeaderName = HeaderName::from_static("x-vestibule-solution");
 static CHALLENGE: HeaderName = HeaderName::from_static("x-vestibule-challenge");
 
-/// Checks; where a challenge stands in the way and the request brings its solution, once more without it.
+/// The solution that a request brings.
+pub(crate) fn brought(headers: &HeaderMap) -> Option<&str> {
+    text(single(headers, &SOLUTION))
+}
+
+/// Checks; where a challenge stands in the way and the request has brought its solution, once more without it.
 ///
 /// # Errors
 /// [`AskError::TooMany`].
 pub(crate) async fn check(
     limiter: &Limiter,
     asks: Vec<Ask>,
-    headers: &HeaderMap,
+    brought: Option<&str>,
     client: Option<IpAddr>,
 ) -> Result<Checked, AskError> {
-    let Some(brought) = text(single(headers, &SOLUTION)) else { return limiter.check(asks).await };
+    let Some(brought) = brought else { return limiter.check(asks).await };
     let again = asks.clone();
     let mut checked = limiter.check(asks).await?;
     let Some(ask) = checked.challenged() else { return Ok(checked) };

@@ -15,6 +15,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::time::timeout;
 use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
 use vestibule::{
     Options, TokenOptions, Vestibule,
@@ -32,7 +33,10 @@ use vestibule::{
     token::service::issue::{Issuance, NewTokens},
 };
 
-fn options(name: &str, level: Level, count: u64) -> RuleOptions {
+/// A stuck test ends.
+pub(super) const START: Duration = Duration::from_secs(20);
+
+pub(super) fn options(name: &str, level: Level, count: u64) -> RuleOptions {
     RuleOptions::new(name, level, Rate { count, period: Duration::from_secs(3_600) })
 }
 
@@ -52,7 +56,7 @@ async fn status(app: &Router, request: Request<Body>) -> StatusCode {
     app.clone().oneshot(request).await.unwrap_or_else(|never| match never {}).status()
 }
 
-async fn remaining(limits: &Arc<Limiter>, rule: &str, key: &str) -> u64 {
+pub(super) async fn remaining(limits: &Arc<Limiter>, rule: &str, key: &str) -> u64 {
     let checked = limits.peek(vec![limits.ask(rule, key, 1).expect("a rule")]).await.expect("memory does not fail");
     checked.said[0].verdict.expect("it is counted").remaining
 }
@@ -211,13 +215,14 @@ async fn a_request_that_is_dropped_is_not_in_flight() {
     let never = service_fn(|_: Request<()>| std::future::pending::<Result<Response<String>, Infallible>>());
     let service = RateLimitLayer::new(vestibule.limits.clone()).rule("flying").layer(never);
     let waiting = tokio::spawn(service.oneshot(Request::new(())));
-    while remaining(&vestibule.limits, "flying", "all").await > 0 {
-        tokio::task::yield_now().await;
-    }
+    let left = async |expected: u64| {
+        while remaining(&vestibule.limits, "flying", "all").await != expected {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(START, left(0)).await.expect("it is in flight");
     waiting.abort();
-    while remaining(&vestibule.limits, "flying", "all").await == 0 {
-        tokio::task::yield_now().await;
-    }
+    timeout(START, left(1)).await.expect("it is in flight no more");
 }
 
 /// A guard that is not understood does not stand open.

@@ -10,6 +10,8 @@ mod feed;
 mod import;
 #[cfg(feature = "axum")]
 mod limit;
+#[cfg(feature = "axum")]
+mod limit_left;
 #[cfg(feature = "postgres")]
 mod node;
 #[cfg(feature = "postgres")]

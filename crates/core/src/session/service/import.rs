@@ -177,12 +177,19 @@ impl Sessions {
         if let Some(token) = SessionToken::parse(&self.ring, text) {
             return Ok(Some((token.tag(), token.digest())));
         }
-        if self.legacy_until.is_none_or(|until| now >= until) {
-            return Ok(None);
-        }
-        let Some(token) = LegacyToken::parse(text) else { return Ok(None) };
+        let Some(token) = self.legacy_token(text, now) else { return Ok(None) };
         let digest = token.digest();
         Ok(self.aliases.resolve(digest, now).await?.map(|tag| (tag, digest)))
+    }
+
+    /// Whether this may be a token of another system, so that a store is asked whose it is: never while the window is closed.
+    #[must_use]
+    pub fn may_be_legacy(&self, token: &str) -> bool {
+        self.legacy_token(token, self.now()).is_some()
+    }
+
+    fn legacy_token<'a>(&self, text: &'a str, now: Timestamp) -> Option<LegacyToken<'a>> {
+        self.legacy_until.filter(|until| now < *until).and_then(|_| LegacyToken::parse(text))
     }
 }
 
