@@ -149,14 +149,21 @@ impl Usage {
     fn standing(&self, rule: &StoredRule, cost: u64, now: Timestamp) -> Standing {
         if self.strikes.blocked_ms(now) > 0 {
             Standing::Blocked
-        } else if rule.limit == 0 {
-            Standing::Denied
-        } else if cost > rule.limit {
+        } else if cost > rule.limit && rule.limit > 0 {
             Standing::Unsatisfiable
-        } else if self.tally.wait_ms(rule, cost, now) > 0 {
+        } else if self.wait_ms(rule, cost, now) > 0 {
             Standing::Denied
         } else {
             Standing::Allowed
+        }
+    }
+
+    /// Milliseconds until a cost fits in, whatever the key did before; 0 where it never will.
+    fn wait_ms(&self, rule: &StoredRule, cost: u64, now: Timestamp) -> u64 {
+        match rule.limit {
+            0 => rule.period_ms,
+            limit if cost > limit => 0,
+            _ => self.tally.wait_ms(rule, cost, now),
         }
     }
 
@@ -169,17 +176,13 @@ impl Usage {
         }
     }
 
-    fn verdict(&self, rule: &StoredRule, standing: Standing, cost: u64, now: Timestamp) -> Verdict {
+    fn verdict(&self, rule: &StoredRule, standing: Standing, wait_ms: u64, now: Timestamp) -> Verdict {
         let blocked = self.strikes.blocked_ms(now);
-        let wait = |cost: u64| match rule.limit {
-            0 => rule.period_ms,
-            limit if cost > limit => 0,
-            _ => self.tally.wait_ms(rule, cost, now),
-        };
+        let wait = |cost: u64| self.wait_ms(rule, cost, now);
         let remaining = if blocked > 0 { 0 } else { self.tally.remaining(rule, now) };
         let retry_ms = match standing {
             Standing::Allowed | Standing::Unsatisfiable => 0,
-            Standing::Denied | Standing::Blocked => wait(cost).max(blocked),
+            Standing::Denied | Standing::Blocked => wait_ms.max(blocked),
         };
         Verdict {
             at: now,
@@ -197,6 +200,8 @@ impl Usage {
 /// A demand under decision.
 struct Work {
     standing: Standing,
+    /// Until it fits in together with all demands for its key before it.
+    wait_ms: u64,
     /// Whether what was kept is of a time to come.
     is_ahead: bool,
     /// The key at this time, before this request.
@@ -205,8 +210,9 @@ struct Work {
     after: Usage,
 }
 
-/// Decides demands on what is kept of their keys, in order: two for the same key take one after the other. Answers what is to be kept,
-/// by the place of the first demand for it: everything that was taken if all was allowed, else only what denials cost.
+/// Decides demands on what is kept of their keys, in order. Of two for the same key the second one is judged by the sum, since it is granted
+/// with the first one or not at all. Answers what is to be kept, by the place of the first demand for it: everything that was taken if all
+/// was allowed, else only what denials cost.
 #[must_use]
 pub fn decide(demands: &[Demand], kept: Vec<Option<Usage>>, now: Timestamp) -> (Decision, Vec<(usize, Usage)>) {
     let (works, firsts) = weigh(demands, kept, now);
@@ -278,14 +284,21 @@ fn weigh(demands: &[Demand], kept: Vec<Option<Usage>>, now: Timestamp) -> (Vec<W
                 (usage.clone(), usage)
             }
         };
-        let standing = after.standing(numbers, demand.cost, now);
+        firsts.push(first);
+        let sum = sum(demands, &firsts, place);
+        let standing = before.standing(numbers, sum, now);
         if standing == Standing::Allowed {
             after.tally.take(numbers, demand.cost, now);
         }
-        works.push(Work { standing, is_ahead, before, after });
-        firsts.push(first);
+        works.push(Work { standing, wait_ms: before.wait_ms(numbers, sum, now), is_ahead, before, after });
     }
     (works, firsts)
+}
+
+/// What a demand costs with all before it for the same key.
+fn sum(demands: &[Demand], firsts: &[usize], place: usize) -> u64 {
+    let same = demands.iter().zip(firsts).filter(|(_, first)| **first == firsts[place]);
+    same.fold(0, |sum, (demand, _)| sum.saturating_add(demand.cost))
 }
 
 /// The last demand for the key of this first one.
@@ -296,7 +309,7 @@ fn last<'a>(works: &'a [Work], firsts: &[usize], first: usize) -> &'a Work {
 
 fn verdicts<'a>(demands: &[Demand], works: &'a [Work], state: impl Fn(usize) -> &'a Usage, now: Timestamp) -> Vec<Verdict> {
     let verdict = |(place, (demand, work)): (usize, (&Demand, &'a Work))| {
-        state(place).verdict(demand.rule.numbers(), work.standing, demand.cost, now)
+        state(place).verdict(demand.rule.numbers(), work.standing, work.wait_ms, now)
     };
     demands.iter().zip(works).enumerate().map(verdict).collect()
 }

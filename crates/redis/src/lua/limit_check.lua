@@ -1,25 +1,30 @@
--- Decides demands together: all of it is taken, or nothing.
+-- Decides demands together: all of it is taken, or nothing. Of two for the same key the second one is judged by the sum, since it is
+-- granted with the first one or not at all.
 --
 -- KEYS   what is counted, one for each demand; two demands may be for the same
 -- ARGV   1 time in ms where the caller keeps it, else empty   then for each demand: the rule (MessagePack, see docs/keyspace.md), the cost
 -- Reply  time, 1 granted or 0, then seven numbers for each demand as report() adds them
 local now = time(ARGV[1])
 local kept = redis.call('MGET', unpack(KEYS))
-local rules, uses, stands, granted = {}, {}, {}, true
-local reply = { now, 1 }
+local rules, uses, stands, waits, granted = {}, {}, {}, {}, true
 for i, key in ipairs(KEYS) do
-  local rule, cost = read_rule(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
+  local rule = read_rule(ARGV[2 * i])
   local use = uses[key] or read_use(kept[i], rule, now)
-  local how = standing(use, rule, cost, now)
-  if how == ALLOWED then
-    take(use, rule, cost, now)
-    use.ahead = true
-  end
-  rules[i], uses[key], stands[i] = rule, use, how
-  granted = granted and (how == ALLOWED or rule.shadow)
-  report(reply, use, rule, how, cost, now)
+  use.asked = use.asked + tonumber(ARGV[2 * i + 1])
+  rules[i], uses[key] = rule, use
+  stands[i], waits[i] = standing(use, rule, use.asked, now)
+  granted = granted and (stands[i] == ALLOWED or rule.shadow)
 end
+local reply = { now, granted and 1 or 0 }
 if granted then
+  for i, key in ipairs(KEYS) do
+    local use, rule = uses[key], rules[i]
+    if stands[i] == ALLOWED then
+      take(use, rule, tonumber(ARGV[2 * i + 1]), now)
+      use.ahead = true
+    end
+    report(reply, use, rule, stands[i], waits[i], now)
+  end
   for i, key in ipairs(KEYS) do
     local use = uses[key]
     if use.ahead then
@@ -29,12 +34,10 @@ if granted then
   end
   return reply
 end
--- Nothing is taken, so what is there is read again; denials may cost strikes, once for each key.
-local left = {}
+-- Nothing is taken; denials may cost strikes, once for each key.
 for i, key in ipairs(KEYS) do
-  local rule = rules[i]
-  if not (left[key] and left[key].written) then
-    local use = read_use(kept[i], rule, now)
+  local rule, use = rules[i], uses[key]
+  if not use.written then
     local costs = rule.base > 0 and not rule.shadow
     if costs and stands[i] == DENIED then
       use.strikes, use.last = min(use.strikes + 1, 64), now
@@ -48,11 +51,9 @@ for i, key in ipairs(KEYS) do
     if use.written then
       write_use(key, rule, use, now)
     end
-    left[key] = use
   end
 end
-local reply = { now, 0 }
 for i, key in ipairs(KEYS) do
-  report(reply, left[key], rules[i], stands[i], tonumber(ARGV[2 * i + 1]), now)
+  report(reply, uses[key], rules[i], stands[i], waits[i], now)
 end
 return reply

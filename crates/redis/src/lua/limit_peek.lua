@@ -5,16 +5,14 @@ local now = time(ARGV[1])
 local kept = redis.call('MGET', unpack(KEYS))
 local uses, reply = {}, { now, 1 }
 for i, key in ipairs(KEYS) do
-  local rule, cost = read_rule(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
+  local rule = read_rule(ARGV[2 * i])
   local use = uses[key] or read_use(kept[i], rule, now)
-  local how = standing(use, rule, cost, now)
-  if how == ALLOWED then
-    take(use, rule, cost, now)
-  elseif not rule.shadow then
+  use.asked = use.asked + tonumber(ARGV[2 * i + 1])
+  uses[key] = use
+  local how, wait_ms = standing(use, rule, use.asked, now)
+  if how ~= ALLOWED and not rule.shadow then
     reply[2] = 0
   end
-  uses[key] = use
-  local untouched = read_use(kept[i], rule, now)
-  report(reply, untouched, rule, how, cost, now)
+  report(reply, use, rule, how, wait_ms, now)
 end
 return reply

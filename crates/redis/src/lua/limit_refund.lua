@@ -34,6 +34,6 @@ for i, key in ipairs(KEYS) do
 end
 reply[1], reply[2] = now, 1
 for i, key in ipairs(KEYS) do
-  report(reply, uses[key], read_rule(ARGV[3 * i - 1]), ALLOWED, tonumber(ARGV[3 * i]), now)
+  report(reply, uses[key], read_rule(ARGV[3 * i - 1]), ALLOWED, 0, now)
 end
 return reply

@@ -12,7 +12,7 @@ end
 -- Reads what is kept, brought to a time and a rule; a count under another rate is none. What is of a time to come is ahead.
 local function read_use(packed, rule, now)
   local use = { strikes = 0, last = 0, blocked = 0, level = 0, start = now, current = 0, previous = 0, count = 0,
-    ahead = false }
+    asked = 0, ahead = false }
   if rule.algorithm == FIXED then
     use.start = calendar_start(rule, now)
   elseif rule.algorithm == CONCURRENT then
