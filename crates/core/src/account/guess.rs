@@ -54,10 +54,13 @@ impl Accounts {
         account: Option<&Account>,
         origin: &Origin,
     ) -> Result<Guess, Fault> {
-        if let Admission::Throttled { retry_after } = self.throttle.admit(attempt, self.clock.now()).await? {
-            self.note_throttled(account, origin);
-            return Ok(Guess::Throttled { retry_after });
-        }
+        let counted = match self.throttle.admit(attempt, self.clock.now()).await? {
+            Admission::Allowed(counted) => counted,
+            Admission::Throttled { retry_after } => {
+                self.note_throttled(account, origin);
+                return Ok(Guess::Throttled { retry_after });
+            }
+        };
         let hash = account.map(stored_hash).transpose()?;
         let (guess, end) = match self.pool.verify_or_burn(password, hash.as_ref()).await {
             PoolOutcome::Done(verified) if verified.valid => (Guess::Right(verified), AttemptEnd::Succeeded),
@@ -67,7 +70,7 @@ impl Accounts {
             }
             PoolOutcome::Overloaded => (Guess::Overloaded, AttemptEnd::Undecided),
         };
-        self.throttle.settle(attempt, end).await?;
+        self.throttle.settle(attempt, counted, end).await?;
         Ok(guess)
     }
 

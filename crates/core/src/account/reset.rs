@@ -7,7 +7,7 @@ use super::{
     Account, Accounts, Email,
     command::{OpenReset, OpenResetOutcome, ResetPassword, ResetPasswordOutcome},
     service::Judged,
-    throttle::{Admission, Attempt, AttemptEnd, LocalThrottle},
+    throttle::{Attempt, AttemptEnd, CountedIn, LocalThrottle},
 };
 use crate::{
     bounds,
@@ -93,7 +93,7 @@ async fn admitted(
     now: Timestamp,
     find: impl Future<Output = Result<Option<Account>, Fault>>,
 ) -> Result<Option<Account>, Fault> {
-    let is_allowed = |attempt| resets.admit_at(&attempt, now) == Admission::Allowed;
+    let is_allowed = |attempt| resets.admit_at(&attempt, now).is_allowed();
     if !is_allowed(Attempt { subject: None, ..attempt }) {
         return Ok(None);
     }
@@ -158,7 +158,7 @@ impl Accounts {
             ResetPasswordOutcome::Done { revoked } => {
                 // Whatever was guessed so far was about another password, and the owner is about to log in.
                 let guesses = Attempt { subject: Some(self.login_subject(&account.email)), address: None };
-                self.throttle.settle(guesses, AttemptEnd::Succeeded).await?;
+                self.throttle.settle(guesses, CountedIn::Nothing, AttemptEnd::Succeeded).await?;
                 Ok(PasswordReset::Done { revoked })
             }
             ResetPasswordOutcome::Invalid => Ok(PasswordReset::Invalid),

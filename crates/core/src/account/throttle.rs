@@ -25,11 +25,33 @@ pub struct Attempt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// It may, and counts as failed until [`LoginThrottle::settle`] says otherwise.
-    Allowed,
+    Allowed(CountedIn),
     /// There were too many failures.
     Throttled {
         /// When the next attempt may be made.
         retry_after: Duration,
+    },
+}
+
+impl Admission {
+    /// Whether it may be made.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        matches!(self, Self::Allowed(_))
+    }
+}
+
+/// Where an attempt was counted, and is to be given back: a count that never had it would forgive somebody else's failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CountedIn {
+    /// Nowhere.
+    Nothing,
+    /// In this process.
+    Process,
+    /// In the store that nodes share.
+    Store {
+        /// When, by its clock.
+        at: Timestamp,
     },
 }
 
@@ -48,8 +70,8 @@ pub trait LoginThrottle: Send + Sync {
     /// Asks for an attempt. Atomic: of several at once no more are allowed than the budget has. Not idempotent.
     fn admit(&self, attempt: Attempt, now: Timestamp) -> Answer<'_, Admission>;
 
-    /// Gives an attempt back. What is never told counts as failed.
-    fn settle(&self, attempt: Attempt, end: AttemptEnd) -> Answer<'_, ()>;
+    /// Gives an attempt back where it was counted. What is never told counts as failed.
+    fn settle(&self, attempt: Attempt, counted: CountedIn, end: AttemptEnd) -> Answer<'_, ()>;
 }
 
 /// So many failures at once; they are forgotten one by one, evenly over the period.
@@ -141,11 +163,11 @@ impl LocalThrottle {
             self.make_room(&mut arrivals, now);
             arrivals.insert(*key, next);
         }
-        Admission::Allowed
+        Admission::Allowed(CountedIn::Process)
     }
 
     /// As [`LoginThrottle::settle`]; needs no waiting.
-    pub fn settle_now(&self, attempt: &Attempt, end: AttemptEnd) {
+    pub fn settle_now(&self, attempt: &Attempt, counted: CountedIn, end: AttemptEnd) {
         let mut arrivals = self.arrivals.lock();
         for (key, budget) in self.keys(attempt) {
             match (key, end) {
@@ -154,7 +176,7 @@ impl LocalThrottle {
                 }
                 // Whoever has an account of their own must not buy guesses at others with it: the address is not forgiven.
                 _ => {
-                    if let Some(arrival) = arrivals.get_mut(&key) {
+                    if let Some(arrival) = arrivals.get_mut(&key).filter(|_| counted == CountedIn::Process) {
                         *arrival = arrival.saturating_sub(budget.interval_ms());
                     }
                 }
@@ -196,8 +218,8 @@ impl LoginThrottle for LocalThrottle {
         Box::pin(async move { Ok(admission) })
     }
 
-    fn settle(&self, attempt: Attempt, end: AttemptEnd) -> Answer<'_, ()> {
-        self.settle_now(&attempt, end);
+    fn settle(&self, attempt: Attempt, counted: CountedIn, end: AttemptEnd) -> Answer<'_, ()> {
+        self.settle_now(&attempt, counted, end);
         Box::pin(async { Ok(()) })
     }
 }
@@ -226,7 +248,7 @@ mod tests {
     }
 
     fn allowed(throttle: &LocalThrottle, attempt: &Attempt, at: Timestamp, tries: usize) -> usize {
-        (0..tries).filter(|_| throttle.admit_at(attempt, at) == Admission::Allowed).count()
+        (0..tries).filter(|_| throttle.admit_at(attempt, at).is_allowed()).count()
     }
 
     // S86: strangers on many addresses use up the account's budget, not the one of a known device.
@@ -234,7 +256,7 @@ mod tests {
     fn an_account_is_throttled_whatever_the_address_and_another_subject_is_not() {
         let throttle = throttle(Some(TEN_A_MINUTE), None);
         let from_everywhere =
-            (0..100).filter(|n| throttle.admit_at(&attempt(1, &format!("203.0.113.{n}")), START) == Admission::Allowed);
+            (0..100).filter(|n| throttle.admit_at(&attempt(1, &format!("203.0.113.{n}")), START).is_allowed());
         assert_eq!(from_everywhere.count(), 10);
         assert_eq!(allowed(&throttle, &attempt(2, "203.0.113.1"), START, 100), 10);
     }
@@ -255,7 +277,7 @@ mod tests {
         let throttle = throttle(Some(TEN_A_MINUTE), Some(TEN_A_MINUTE));
         let one = attempt(1, "203.0.113.1");
         assert_eq!(allowed(&throttle, &one, START, 10), 10);
-        throttle.settle_now(&one, AttemptEnd::Succeeded);
+        throttle.settle_now(&one, CountedIn::Process, AttemptEnd::Succeeded);
         assert_eq!(allowed(&throttle, &one, START, 10), 1, "the address has nine failures");
         assert_eq!(allowed(&throttle, &attempt(1, "203.0.113.2"), START, 10), 9, "the subject has one");
     }
@@ -265,10 +287,10 @@ mod tests {
         let throttle = throttle(None, Some(TEN_A_MINUTE));
         let (own, other) = (attempt(1, "203.0.113.1"), attempt(2, "203.0.113.1"));
         let guesses = (0..100).filter(|_| {
-            if throttle.admit_at(&own, START) == Admission::Allowed {
-                throttle.settle_now(&own, AttemptEnd::Succeeded);
+            if throttle.admit_at(&own, START).is_allowed() {
+                throttle.settle_now(&own, CountedIn::Process, AttemptEnd::Succeeded);
             }
-            throttle.admit_at(&other, START) == Admission::Allowed
+            throttle.admit_at(&other, START).is_allowed()
         });
         assert_eq!(guesses.count(), 10);
     }
@@ -277,8 +299,8 @@ mod tests {
     fn what_was_not_decided_is_given_back() {
         let (throttle, one) = (throttle(Some(TEN_A_MINUTE), Some(TEN_A_MINUTE)), attempt(1, "203.0.113.1"));
         for _ in 0..50 {
-            assert_eq!(throttle.admit_at(&one, START), Admission::Allowed);
-            throttle.settle_now(&one, AttemptEnd::Undecided);
+            assert!(throttle.admit_at(&one, START).is_allowed());
+            throttle.settle_now(&one, CountedIn::Process, AttemptEnd::Undecided);
         }
         assert_eq!(allowed(&throttle, &one, START, 20), 10);
     }
@@ -310,8 +332,7 @@ mod tests {
     #[test]
     fn the_default_budget_of_an_account_is_below_what_nist_allows() {
         let throttle = LocalThrottle::new(Budgets::default());
-        let guesses =
-            (0..100).filter(|n| throttle.admit_at(&attempt(1, &format!("203.0.113.{n}")), START) == Admission::Allowed);
+        let guesses = (0..100).filter(|n| throttle.admit_at(&attempt(1, &format!("203.0.113.{n}")), START).is_allowed());
         assert_eq!(guesses.count(), 50);
     }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Answer,
-    account::throttle::{Admission, Attempt, AttemptEnd, Budget, Budgets, LocalThrottle, LoginThrottle},
+    account::throttle::{Admission, Attempt, AttemptEnd, Budget, Budgets, CountedIn, LocalThrottle, LoginThrottle},
     id::UserTag,
     time::{Clock, Timestamp},
 };
@@ -45,19 +45,19 @@ impl LimitThrottle {
         subject.into_iter().chain(address).collect()
     }
 
-    async fn take_back(&self, attempt: &Attempt, end: AttemptEnd) {
-        // Taken just now, by a clock that follows the store's: an attempt lasts no longer than its password is hashed.
-        let now = self.clock.now();
+    async fn take_back(&self, attempt: &Attempt, counted: CountedIn, end: AttemptEnd) {
         let mut refunds = Vec::new();
         for Demand { rule, key, cost } in self.demands(attempt) {
             if end == AttemptEnd::Succeeded && rule.name() == SUBJECT {
                 // What fails here stays counted, which is the safe side.
                 let _ = self.store.reset(SUBJECT, &key).await;
-            } else {
-                refunds.push(Refund { rule, key, cost, taken_at: now });
+            } else if let CountedIn::Store { at } = counted {
+                refunds.push(Refund { rule, key, cost, taken_at: at });
             }
         }
-        let _ = self.store.refund(&refunds, now).await;
+        if !refunds.is_empty() {
+            let _ = self.store.refund(&refunds, self.clock.now()).await;
+        }
     }
 }
 
@@ -83,21 +83,26 @@ impl LoginThrottle for LimitThrottle {
         Box::pin(async move {
             let demands = self.demands(&attempt);
             if demands.is_empty() {
-                return Ok(Admission::Allowed);
+                return Ok(Admission::Allowed(CountedIn::Nothing));
             }
             let Ok(decision) = self.store.check(&demands, now).await else {
                 return Ok(self.alone.admit_at(&attempt, now));
             };
-            let wait_ms = decision.verdicts.iter().map(|verdict| verdict.retry_ms).max().unwrap_or(0);
-            let retry_after = Duration::from_millis(wait_ms);
-            Ok(if decision.granted { Admission::Allowed } else { Admission::Throttled { retry_after } })
+            let verdicts = decision.verdicts.iter();
+            if !decision.granted {
+                let wait_ms = verdicts.map(|verdict| verdict.retry_ms).max().unwrap_or(0);
+                return Ok(Admission::Throttled { retry_after: Duration::from_millis(wait_ms) });
+            }
+            // Servers of a Cluster have clocks of their own: by the earliest nobody gets back more than is still counted.
+            let at = verdicts.map(|verdict| verdict.at).min().unwrap_or(now);
+            Ok(Admission::Allowed(CountedIn::Store { at }))
         })
     }
 
-    fn settle(&self, attempt: Attempt, end: AttemptEnd) -> Answer<'_, ()> {
+    fn settle(&self, attempt: Attempt, counted: CountedIn, end: AttemptEnd) -> Answer<'_, ()> {
         Box::pin(async move {
-            self.alone.settle_now(&attempt, end);
-            self.take_back(&attempt, end).await;
+            self.alone.settle_now(&attempt, counted, end);
+            self.take_back(&attempt, counted, end).await;
             Ok(())
         })
     }

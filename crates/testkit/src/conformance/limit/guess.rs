@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 use vestibule_core::{
-    account::throttle::{Admission, Attempt, AttemptEnd, Budget, Budgets, LoginThrottle as _},
+    account::throttle::{Admission, Attempt, AttemptEnd, Budget, Budgets, CountedIn, LoginThrottle as _},
     limit::{Algorithm, Challenge, LimitThrottle, Limiter, Penalty, RuleOptions, Solution, Solved, Standing, solution_of},
     secret::KeyRing,
     time::Clock,
@@ -91,7 +91,7 @@ pub async fn stuffed_credentials_get_nowhere(scene: LimitScene) {
         for some in attempts.chunks(AT_ONCE) {
             let asked = some.iter().enumerate().map(|(number, attempt)| nodes[number % 3].admit(*attempt, scene.now()));
             let answers = join_all(asked).await.into_iter().map(|answer| answer.expect("admit answers"));
-            count += answers.filter(|admission| *admission == Admission::Allowed).count();
+            count += answers.filter(Admission::is_allowed).count();
         }
         count
     };
@@ -109,9 +109,9 @@ pub async fn stuffed_credentials_get_nowhere(scene: LimitScene) {
     assert_eq!(admitted(vec![attempt(target, home)]).await, 0, "the owner on a device that nobody knows");
     let owner = attempt(ACCOUNTS, home);
     assert_eq!(admitted(vec![owner]).await, 1, "the owner on a device of theirs");
-    nodes[0].settle(owner, AttemptEnd::Succeeded).await.expect("settle answers");
+    nodes[0].settle(owner, CountedIn::Store { at: scene.now() }, AttemptEnd::Succeeded).await.expect("settle answers");
     for _ in 0..2 * BUDGETS.1 {
         assert_eq!(admitted(vec![owner]).await, 1, "what succeeds uses up nothing");
-        nodes[1].settle(owner, AttemptEnd::Succeeded).await.expect("settle answers");
+        nodes[1].settle(owner, CountedIn::Store { at: scene.now() }, AttemptEnd::Succeeded).await.expect("settle answers");
     }
 }
