@@ -81,8 +81,8 @@ pub struct Taken {
     pub(super) drawn: Vec<Refund>,
     /// By this process alone.
     pub(super) locally: bool,
-    /// Whether somebody else may have been denied for it.
-    pub(super) is_felt: bool,
+    /// Those of the refunds, once for each key, for which somebody else may have been denied.
+    pub(super) felt: Vec<Refund>,
 }
 
 impl Checked {
@@ -110,6 +110,7 @@ impl Checked {
         let mut taken = std::mem::take(&mut self.taken);
         taken.refunds.retain(|refund| goes_back(&refund.rule));
         taken.drawn.retain(|spent| goes_back(&spent.rule));
+        taken.felt.retain(|refund| goes_back(&refund.rule));
         for said in &mut self.said {
             let counts = |refund: &&Refund| refund.rule.name() == said.ask.rule().name() && refund.key == *said.ask.key();
             if let (Some(refund), Some(verdict)) = (taken.refunds.iter().chain(&taken.drawn).find(counts), &mut said.verdict) {
@@ -156,11 +157,31 @@ pub(super) fn said(asks: Vec<Ask>, verdicts: Vec<Verdict>) -> Vec<Said> {
     asks.into_iter().zip(verdicts).map(say).collect()
 }
 
+/// What an ask costs with all before it for the same key, which is what the store judges it by.
+pub(super) fn sum(asks: &[Ask], place: usize) -> u64 {
+    let counts_with = |other: &&Ask| other.key() == asks[place].key() && other.rule().name() == asks[place].rule().name();
+    asks[..=place].iter().filter(counts_with).fold(0, |sum, ask| sum.saturating_add(ask.cost()))
+}
+
 /// What a granted decision took: nothing for shadow rules that would have denied.
-pub(super) fn taken(demands: Vec<Demand>, decision: &Decision) -> Vec<Refund> {
-    let of = |(demand, verdict): (Demand, &Verdict)| {
+pub(super) fn taken(demands: Vec<Demand>, decision: &Decision) -> Taken {
+    let mut taken = Taken::default();
+    for (demand, verdict) in demands.into_iter().zip(&decision.verdicts).filter(|(_, verdict)| verdict.allowed()) {
         let Demand { rule, key, cost } = demand;
-        verdict.allowed().then_some(Refund { rule, key, cost, taken_at: verdict.at })
-    };
-    demands.into_iter().zip(&decision.verdicts).filter_map(of).collect()
+        let refund = Refund { rule, key, cost, taken_at: verdict.at };
+        if is_felt(&refund, verdict) && !taken.felt.iter().any(|other| is_same(other, &refund)) {
+            taken.felt.push(refund.clone());
+        }
+        taken.refunds.push(refund);
+    }
+    taken
+}
+
+/// Whether what was taken may have denied somebody.
+fn is_felt(refund: &Refund, verdict: &Verdict) -> bool {
+    verdict.is_near() && !refund.rule.numbers().shadow
+}
+
+fn is_same(one: &Refund, other: &Refund) -> bool {
+    one.key == other.key && one.rule.name() == other.rule.name()
 }

@@ -6,7 +6,10 @@ use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     hash::{BuildHasher as _, RandomState},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -18,6 +21,27 @@ const SHARD_KEYS: usize = bounds::DENIED_KEYS / SHARDS;
 pub(super) struct DeniedKeys {
     shards: [Mutex<HashMap<u64, Denied>>; SHARDS],
     hasher: RandomState,
+    /// Grows with whatever is forgotten.
+    forgotten: AtomicU64,
+}
+
+/// How often something had been forgotten before a question. Its answer may be older than what was forgotten since, and is not remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Epoch(u64);
+
+/// A denial to be remembered.
+#[derive(Debug)]
+pub(super) struct Denial<'a> {
+    pub(super) rule: &'a str,
+    pub(super) key: &'a str,
+    /// The cost that was denied.
+    pub(super) cost: u64,
+    pub(super) verdict: Verdict,
+    /// Of the whole request that was denied.
+    pub(super) together: Arc<[Told]>,
+    pub(super) lasts: Duration,
+    /// When it was asked for.
+    pub(super) epoch: Epoch,
 }
 
 /// What the store said of a key of a request.
@@ -105,17 +129,20 @@ impl DeniedKeys {
         Some(denied.at(now))
     }
 
-    /// Remembers a denial at a cost for a time.
-    pub(super) fn add(
-        &self,
-        (rule, key): (&str, &str),
-        cost: u64,
-        (verdict, together): (Verdict, Arc<[Told]>),
-        lasts: Duration,
-        now: Instant,
-    ) {
+    /// To be read before the store is asked.
+    pub(super) fn epoch(&self) -> Epoch {
+        Epoch(self.forgotten.load(Ordering::Acquire))
+    }
+
+    /// Remembers a denial for a time, unless anything was forgotten since it was asked for.
+    pub(super) fn add(&self, denial: Denial<'_>, now: Instant) {
+        let Denial { rule, key, cost, verdict, together, lasts, epoch } = denial;
         let (hash, shard) = self.shard(rule, key);
         let mut shard = shard.lock();
+        // Under the lock: whoever forgets later removes what is added here.
+        if self.epoch() != epoch {
+            return;
+        }
         if shard.len() >= SHARD_KEYS && !shard.contains_key(&hash) {
             shard.retain(|_, denied| denied.until > now);
             if shard.len() >= SHARD_KEYS {
@@ -129,6 +156,7 @@ impl DeniedKeys {
 
     /// Forgets a key, or all keys of a rule.
     pub(super) fn forget(&self, rule: &str, key: Option<&str>) {
+        self.forgotten.fetch_add(1, Ordering::AcqRel);
         match key {
             Some(key) => {
                 let (hash, shard) = self.shard(rule, key);
@@ -140,6 +168,7 @@ impl DeniedKeys {
 
     /// Forgets everything.
     pub(super) fn clear(&self) {
+        self.forgotten.fetch_add(1, Ordering::AcqRel);
         self.shards.iter().for_each(|shard| shard.lock().clear());
     }
 
@@ -176,11 +205,16 @@ mod tests {
         strikes: 0,
     };
 
+    fn denial<'a>(keys: &DeniedKeys, rule: &'a str, key: &'a str, cost: u64) -> Denial<'a> {
+        let (together, lasts) = (Arc::default(), Duration::from_secs(5));
+        Denial { rule, key, cost, verdict: VERDICT, together, lasts, epoch: keys.epoch() }
+    }
+
     /// L6
     #[test]
     fn a_denied_key_is_remembered_until_it_may_ask_again() {
         let (keys, now) = (DeniedKeys::default(), Instant::now());
-        keys.add(("login", "10.0.0.1"), 2, (VERDICT, Arc::default()), Duration::from_secs(5), now);
+        keys.add(denial(&keys, "login", "10.0.0.1", 2), now);
         let later = now + Duration::from_secs(4);
         let verdict = keys.get("login", "10.0.0.1", 2, later).expect("denied").verdict;
         assert_eq!((verdict.retry_ms, verdict.reset_ms, verdict.next_ms), (1_000, 5_000, 1));
@@ -200,7 +234,7 @@ mod tests {
         let brief = Verdict { retry_ms: 1_000, ..VERDICT };
         let told = |rule: &str, cost, verdict| Told { rule: rule.into(), key: "k".into(), cost, verdict };
         let together = Arc::new([told("ip", 1, free), told("user", 2, brief)]);
-        keys.add(("all", "k"), 1, (VERDICT, together), Duration::from_secs(5), now);
+        keys.add(Denial { together, ..denial(&keys, "all", "k", 1) }, now);
         let remembered = |ms| keys.get("all", "k", 1, now + Duration::from_millis(ms)).expect("denied");
         let beside = |ms, rule, cost| remembered(ms).beside(rule, "k", cost);
         assert_eq!(beside(900, "ip", 1).map(|verdict| (verdict.remaining, verdict.reset_ms)), Some((3, 8_100)));
@@ -208,17 +242,33 @@ mod tests {
         assert_eq!([beside(900, "user", 1), beside(1_000, "user", 2), beside(0, "other", 1)], [None, None, None]);
     }
 
+    /// L22
+    #[test]
+    fn an_answer_that_was_on_its_way_when_its_key_was_forgotten_is_not_remembered() {
+        let (keys, now) = (DeniedKeys::default(), Instant::now());
+        let forgets: [fn(&DeniedKeys); 3] =
+            [|keys| keys.forget("login", Some("k")), |keys| keys.forget("login", None), DeniedKeys::clear];
+        for forget in forgets {
+            let late = denial(&keys, "login", "k", 1);
+            forget(&keys);
+            keys.add(late, now);
+            assert_eq!(keys.get("login", "k", 1, now), None);
+            keys.add(denial(&keys, "login", "k", 1), now);
+            assert!(keys.get("login", "k", 1, now).is_some(), "asked for afterwards");
+        }
+    }
+
     /// L16
     #[test]
     fn what_is_remembered_is_bounded() {
         let (keys, now) = (DeniedKeys::default(), Instant::now());
         for number in 0..3 * bounds::DENIED_KEYS {
-            keys.add(("ip", &number.to_string()), 1, (VERDICT, Arc::default()), Duration::from_secs(60), now);
+            keys.add(denial(&keys, "ip", &number.to_string(), 1), now);
         }
         let held: usize = keys.shards.iter().map(|shard| shard.lock().len()).sum();
         assert!(held <= bounds::DENIED_KEYS, "{held}");
         for _ in 0..7 {
-            keys.add(("ip", "worst"), 1, (VERDICT, Arc::default()), Duration::from_secs(60), now);
+            keys.add(denial(&keys, "ip", "worst", 1), now);
         }
         let worst = TopKey { rule: "ip".into(), key: "worst".into(), denied: 7 };
         assert_eq!(keys.top(1), [worst]);

@@ -24,7 +24,7 @@ impl Limiter {
             // In memory: cannot fail.
             false => self.fallback.check(&local, self.clock.now()).await.unwrap_or_else(|_| Decision::of_nothing()),
         };
-        let refunds = if decision.granted { taken(local, &decision) } else { Vec::new() };
+        let taken = if decision.granted { taken(local, &decision) } else { Taken::default() };
         let granted = decision.granted;
         let said = say(asks, decision);
         let retry_after_ms = said.iter().filter(|said| !said.allowed).filter_map(|said| Some(said.verdict?.retry_ms)).max();
@@ -33,7 +33,7 @@ impl Limiter {
             (false, true) => Outcome::Allowed,
             (false, false) => Outcome::Denied { retry_after_ms: retry_after_ms.unwrap_or(0) },
         };
-        Checked { outcome, said, taken: Taken { refunds, locally: true, ..Taken::default() } }
+        Checked { outcome, said, taken: Taken { locally: true, felt: Vec::new(), ..taken } }
     }
 
     /// What this process counts alone: its part of what all nodes together may allow.

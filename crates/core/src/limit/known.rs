@@ -4,7 +4,7 @@ use super::{
     Limiter, Verdict,
     answer::{Checked, Said, Taken, denial},
     bounds,
-    denied::{Remembered, Told},
+    denied::{Denial, Epoch, Remembered, Told},
     service::Ask,
 };
 use crate::bus::{News, Signal, Subscription};
@@ -40,14 +40,15 @@ impl Known {
 impl Limiter {
     /// Forgets what is held of a key, or of all keys of a rule.
     pub(super) fn forget(&self, rule: &str, key: Option<&str>) {
-        self.denied.forget(rule, key);
+        // Last the denials: whoever reads their epoch after that draws from no older lease.
         self.leases.forget(rule, key);
+        self.denied.forget(rule, key);
     }
 
     /// Forgets everything that is held.
     pub(super) fn distrust(&self) {
-        self.denied.clear();
         self.leases.clear();
+        self.denied.clear();
     }
 
     /// Whether one of the keys is known to be denied; not those that are leased, since how often they are wanted has to be seen.
@@ -67,19 +68,21 @@ impl Limiter {
     }
 
     /// A denial by what is known of a lease.
-    pub(super) fn deny(&self, ask: &Ask, place: usize, verdict: Verdict) -> Known {
+    pub(super) fn deny(&self, ask: &Ask, place: usize, verdict: Verdict, epoch: Epoch) -> Known {
         self.known(ask, place).unwrap_or_else(|| {
             ask.figures().denied.increment(1);
-            self.remember(ask, verdict, Arc::default());
+            self.remember(ask, (ask.cost(), verdict), Arc::default(), epoch);
             Known { place, denied: verdict.into() }
         })
     }
 
-    pub(super) fn remember(&self, ask: &Ask, verdict: Verdict, together: Arc<[Told]>) {
+    /// Remembers a denial at a cost, with what else was said to the same request, which was asked at an epoch.
+    pub(super) fn remember(&self, ask: &Ask, (cost, verdict): (u64, Verdict), together: Arc<[Told]>, epoch: Epoch) {
         if verdict.retry_ms > 0 {
             let told = Duration::from_millis(verdict.retry_ms);
             let lasts = if ask.rule().denies_for_good() { told } else { told.min(bounds::DENIED_BRIEFLY) };
-            self.denied.add((ask.rule().name(), ask.key().text()), ask.cost(), (verdict, together), lasts, Instant::now());
+            let (rule, key) = (ask.rule().name(), ask.key().text());
+            self.denied.add(Denial { rule, key, cost, verdict, together, lasts, epoch }, Instant::now());
         }
     }
 

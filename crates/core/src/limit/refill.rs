@@ -2,6 +2,7 @@
 
 use super::{
     Demand, Limiter, Refund, Verdict, bounds,
+    denied::Epoch,
     known::Known,
     lease::{Draw, Filled},
     service::Ask,
@@ -38,7 +39,7 @@ impl Limiter {
     }
 
     /// Spends what is held of hot keys, and takes more ahead where that is used up.
-    pub(super) async fn draw(&self, asks: &[Ask]) -> Result<Drawn, Fault> {
+    pub(super) async fn draw(&self, asks: &[Ask], epoch: Epoch) -> Result<Drawn, Fault> {
         let mut spent = vec![None; asks.len()];
         for (place, ask) in asks.iter().enumerate().filter(|(_, ask)| self.is_leased(ask)) {
             let drawn = match self.draw_one(ask).await {
@@ -46,7 +47,7 @@ impl Limiter {
                     spent[place] = Some(verdict);
                     continue;
                 }
-                Ok(Draw::Denied(verdict)) => Ok(Drawn::Denied(self.deny(ask, place, verdict))),
+                Ok(Draw::Denied(verdict)) => Ok(Drawn::Denied(self.deny(ask, place, verdict, epoch))),
                 Ok(Draw::Cold | Draw::Dry { .. }) => match self.known(ask, place) {
                     Some(known) => Ok(Drawn::Denied(known)),
                     None => continue,

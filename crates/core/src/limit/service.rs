@@ -2,10 +2,10 @@
 
 use super::{
     Decision, Demand, KeyError, Level, LimitKey, LimitStore, Listed, Matched, ResetPattern, Rule, Standing, TopKey, Verdict,
-    answer::{Checked, Outcome, Taken, outcome_of, said, taken},
+    answer::{Checked, Outcome, Taken, outcome_of, said, sum, taken},
     bounds,
     challenge::{ChallengeVerifier, Challenges},
-    denied::{DeniedKeys, Told},
+    denied::{DeniedKeys, Epoch, Told},
     endpoint::normalised_path,
     known::hear,
     lease::Leases,
@@ -90,6 +90,12 @@ impl Ask {
 
     pub(super) fn figures(&self) -> &Figures {
         self.ruled.figures()
+    }
+
+    /// The same by the rule that has this name elsewhere; `None` where there is none, or it counts something else.
+    pub(super) fn under(&self, rules: &Rules) -> Option<Self> {
+        let ruled = rules.get(self.rule().name()).filter(|ruled| ruled.rule.options().level == self.rule().options().level)?;
+        Some(Self { ruled: ruled.clone(), ..self.clone() })
     }
 
     pub(super) fn demand(&self) -> Demand {
@@ -255,18 +261,19 @@ impl Limiter {
         if asks.is_empty() {
             return Checked { outcome: Outcome::Allowed, said: Vec::new(), taken: Taken::default() };
         }
+        let epoch = self.denied.epoch();
         if let Some(known) = self.known_denial(&asks) {
             return known.judged(asks);
         }
-        match self.draw(&asks).await {
+        match self.draw(&asks, epoch).await {
             Ok(Drawn::Denied(known)) => known.judged(asks),
-            Ok(Drawn::Spent(spent)) => self.decide(asks, &spent).await,
+            Ok(Drawn::Spent(spent)) => self.decide(asks, &spent, epoch).await,
             Err(_) => self.without_store(asks).await,
         }
     }
 
     /// Decides what was not spent from a lease.
-    async fn decide(&self, asks: Vec<Ask>, spent: &[Option<Verdict>]) -> Checked {
+    async fn decide(&self, asks: Vec<Ask>, spent: &[Option<Verdict>], epoch: Epoch) -> Checked {
         let drawn = spendings(&asks, spent);
         let others = asks.iter().zip(spent).filter(|(_, spent)| spent.is_none());
         let demands: Vec<Demand> = others.map(|(ask, _)| ask.demand()).collect();
@@ -276,13 +283,12 @@ impl Limiter {
         };
         match decided {
             Ok(decision) if decision.granted => {
-                let refunds = taken(demands, &decision);
-                let checked = self.decided(asks, decision.with(spent));
-                Checked { taken: Taken { refunds, drawn, ..checked.taken }, ..checked }
+                let taken = Taken { drawn, ..taken(demands, &decision) };
+                Checked { taken, ..self.decided(asks, decision.with(spent), epoch) }
             }
             Ok(decision) => {
                 self.undraw(&drawn);
-                self.decided(asks, decision.with(spent))
+                self.decided(asks, decision.with(spent), epoch)
             }
             Err(_) => {
                 self.undraw(&drawn);
@@ -323,10 +329,7 @@ impl Limiter {
         }
         let store = if taken.locally { &self.fallback } else { &self.store };
         match store.refund(&taken.refunds, self.clock.now()).await {
-            Ok(()) if taken.is_felt => {
-                taken.refunds.iter().for_each(|refund| self.tell(refund.rule.name(), Some(refund.key.text())))
-            }
-            Ok(()) => {}
+            Ok(()) => taken.felt.iter().for_each(|refund| self.tell(refund.rule.name(), Some(refund.key.text()))),
             Err(fault) => tracing::debug!(class = fault.class(), "what a request took cannot be given back"),
         }
     }
@@ -384,19 +387,18 @@ impl Limiter {
         self.bus.publish(Signal::LimitReset(LimitReset { rule: rule.into(), key: key.map(Into::into) }));
     }
 
-    fn decided(&self, asks: Vec<Ask>, decision: Decision) -> Checked {
+    fn decided(&self, asks: Vec<Ask>, decision: Decision, epoch: Epoch) -> Checked {
         let outcome = outcome_of(&asks, &decision);
-        let is_felt = decision.verdicts.iter().any(Verdict::is_near);
         let together = if decision.granted { Arc::default() } else { together(&asks, &decision) };
-        for (ask, verdict) in asks.iter().zip(&decision.verdicts) {
+        for (place, (ask, verdict)) in asks.iter().zip(&decision.verdicts).enumerate() {
             self.count(ask, verdict, decision.granted);
             if !verdict.allowed() && !ask.rule().numbers().shadow {
-                self.remember(ask, *verdict, together.clone());
+                self.remember(ask, (sum(&asks, place), *verdict), together.clone(), epoch);
             } else if decision.gave_back {
                 self.lift_denials(ask, verdict);
             }
         }
-        Checked { outcome, said: said(asks, decision.verdicts), taken: Taken { is_felt, ..Taken::default() } }
+        Checked { outcome, said: said(asks, decision.verdicts), taken: Taken::default() }
     }
 
     fn count(&self, ask: &Ask, verdict: &Verdict, granted: bool) {
@@ -457,11 +459,11 @@ fn together(asks: &[Ask], decision: &Decision) -> Arc<[Told]> {
     if !(2..=bounds::TOGETHER).contains(&asks.len()) {
         return Arc::default();
     }
-    let told = |(ask, verdict): (&Ask, &Verdict)| {
+    let told = |(place, (ask, verdict)): (usize, (&Ask, &Verdict))| {
         let (rule, key) = (ask.rule().name().into(), ask.key().text().into());
-        Told { rule, key, cost: ask.cost, verdict: *verdict }
+        Told { rule, key, cost: sum(asks, place), verdict: *verdict }
     };
-    asks.iter().zip(&decision.verdicts).map(told).collect()
+    asks.iter().zip(&decision.verdicts).enumerate().map(told).collect()
 }
 
 /// What a request is, for rules that are applied to it.

@@ -1,18 +1,18 @@
 //! Waiting until something is allowed.
 
-use super::{Ask, AskError, Checked, Limiter, Outcome, bounds};
+use super::{Ask, AskError, Checked, Limiter, Outcome, Rules, bounds};
 use std::time::{Duration, Instant};
 
 impl Limiter {
-    /// Asks until everything is allowed, for as long as one may wait. The last answer is told, at once where waiting cannot help or
-    /// [`bounds::WAITERS`] wait already.
+    /// Asks until everything is allowed, for as long as one may wait, each time by the rules in effect then. The last answer is told, at once
+    /// where waiting cannot help, [`bounds::WAITERS`] wait already, or one of the rules is no more.
     ///
     /// # Errors
     /// [`AskError::TooMany`].
     ///
     /// # Cancel safety
     /// What was taken by a check whose future is dropped stays taken.
-    pub async fn check_until(&self, asks: Vec<Ask>, longest: Duration) -> Result<Checked, AskError> {
+    pub async fn check_until(&self, mut asks: Vec<Ask>, longest: Duration) -> Result<Checked, AskError> {
         let end = Instant::now() + longest;
         let mut turn = None;
         loop {
@@ -23,8 +23,15 @@ impl Limiter {
                 return Ok(checked);
             }
             tokio::time::sleep(pause).await;
+            let Some(renewed) = renewed(&asks, &self.rules()) else { return Ok(checked) };
+            asks = renewed;
         }
     }
+}
+
+/// The same by other rules; `None` where one of them is not there, or counts something else.
+fn renewed(asks: &[Ask], rules: &Rules) -> Option<Vec<Ask>> {
+    asks.iter().map(|ask| ask.under(rules)).collect()
 }
 
 /// How long to wait before it is worth asking again; `None` where waiting does not help.
@@ -33,5 +40,7 @@ fn pause(checked: &Checked) -> Option<Duration> {
     let told = Duration::from_millis(retry_after_ms);
     // What is in flight, or counts only until it succeeds, may come back sooner than was told.
     let may_end = checked.said.iter().any(|said| !said.allowed && !said.ask.rule().denies_for_good());
-    Some(if may_end { told.min(bounds::DENIED_BRIEFLY) } else { told })
+    let pause = if may_end { told.min(bounds::DENIED_BRIEFLY) } else { told };
+    // No time is told where nobody knows one: asking again at once would be asking without end.
+    (!pause.is_zero()).then_some(pause)
 }

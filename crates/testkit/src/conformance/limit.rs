@@ -3,6 +3,8 @@
 mod guess;
 mod hot;
 mod limiter;
+mod meanwhile;
+mod together;
 
 pub use guess::{
     a_challenge_is_solved_once_by_all_nodes, a_pardon_forgives_all_but_the_strikes, stuffed_credentials_get_nowhere,
@@ -12,6 +14,12 @@ pub use limiter::{
     a_caller_may_wait_to_be_allowed, listed_addresses_are_not_counted, rules_change_and_counts_go_on,
     single_keys_have_numbers_of_their_own,
 };
+pub use meanwhile::{
+    a_denial_on_its_way_does_not_outlive_a_reset, a_refund_is_told_of_what_was_nearly_used_up,
+    a_wait_for_several_units_asks_no_more_than_it_must, a_waiter_goes_by_the_rules_in_effect,
+    an_attempt_is_given_back_where_it_was_counted,
+};
+pub use together::{a_request_takes_from_all_its_rules_or_from_none, demands_for_one_key_add_up};
 
 use crate::bounds::{LIMIT_STEPS, LIMIT_TASKS};
 use std::{
@@ -25,12 +33,12 @@ use std::{
     time::Duration,
 };
 use vestibule_core::{
-    bus::{LocalBus, Repeats},
+    bus::{Bus, LocalBus, Repeats},
     deployment::Deployment,
     event::Observer,
     limit::{
         Algorithm, Counted, Decision, Demand, Level, LimitKey, LimitStore, Limiter, LimiterParts, OnStoreFailure, Penalty,
-        Rate, Refund, ResetPattern, Rule, RuleOptions, Standing, Usage, Verdict, decide, give_back, look, pardon,
+        Rate, Refund, ResetPattern, Rule, RuleOptions, Rules, Standing, Usage, Verdict, decide, give_back, look, pardon,
     },
     secret::KeyRing,
     time::{Clock, Timestamp},
@@ -85,17 +93,7 @@ impl LimitScene {
 
     /// A node with one rule, which goes by the time of day.
     fn node(&self, rule: &Rule, ring: &Arc<KeyRing>) -> Arc<Limiter> {
-        Limiter::start(LimiterParts {
-            store: self.store.clone(),
-            fallback: self.store.clone(),
-            bus: Arc::new(LocalBus::new(Repeats::Told)),
-            deployment: Deployment::new(&[1; 32]),
-            ring: ring.clone(),
-            verifier: None,
-            rules: [rule.clone()].into_iter().collect(),
-            observer: Observer::new().0,
-            clock: Clock::system(),
-        })
+        node(self.store.clone(), [rule.clone()].into_iter().collect(), ring.clone(), Arc::new(LocalBus::new(Repeats::Told)))
     }
 
     async fn check(&self, demands: &[Demand]) -> Decision {
@@ -124,6 +122,20 @@ impl LimitScene {
         let refund = Refund { rule: rule.clone(), key: key_of(key), cost, taken_at };
         self.store.refund(&[refund], self.now()).await.expect("refund answers");
     }
+}
+
+fn node(store: Arc<dyn LimitStore>, rules: Rules, ring: Arc<KeyRing>, bus: Arc<dyn Bus>) -> Arc<Limiter> {
+    Limiter::start(LimiterParts {
+        fallback: store.clone(),
+        store,
+        bus,
+        deployment: Deployment::new(&[1; 32]),
+        ring,
+        verifier: None,
+        rules,
+        observer: Observer::new().0,
+        clock: Clock::system(),
+    })
 }
 
 fn key_of(text: &str) -> LimitKey {
@@ -246,39 +258,6 @@ pub async fn many_requests_in_flight_are_counted(scene: LimitScene) {
     assert_eq!((otherwise.standing, otherwise.strikes), (Standing::Blocked, 1));
     scene.advance(MINUTE);
     assert_eq!(scene.allowed(&of(Algorithm::Gcra), "k", 41).await, 40, "counted anew");
-}
-
-/// L3: nothing is taken unless everything is allowed.
-pub async fn a_request_takes_from_all_its_rules_or_from_none(scene: LimitScene) {
-    let rules: Vec<_> = [("ip", 10), ("user", 10), ("endpoint", 2), ("global", 10)]
-        .into_iter()
-        .map(|(name, count)| rule(name, Algorithm::Gcra, count, HOUR))
-        .collect();
-    let demands: Vec<_> = rules.iter().map(|rule| demand(rule, "k", 1)).collect();
-    let remaining = |decision: &Decision| decision.verdicts.iter().map(|verdict| verdict.remaining).collect::<Vec<_>>();
-    let first = scene.check(&demands).await;
-    assert!(first.granted);
-    assert_eq!(remaining(&first), [9, 9, 1, 9]);
-    assert!(scene.check(&demands).await.granted);
-    for _ in 0..3 {
-        let denied = scene.check(&demands).await;
-        assert!(!denied.granted);
-        assert_eq!(remaining(&denied), [8, 8, 0, 8]);
-        let allowed: Vec<_> = denied.verdicts.iter().map(Verdict::allowed).collect();
-        assert_eq!(allowed, [true, true, false, true]);
-    }
-    assert_eq!(remaining(&scene.peek(&demands).await), [8, 8, 0, 8]);
-}
-
-/// Two demands for one key take one after the other.
-pub async fn demands_for_one_key_add_up(scene: LimitScene) {
-    let rule = rule("twice", Algorithm::Gcra, 5, HOUR);
-    let thrice = [demand(&rule, "k", 2), demand(&rule, "k", 2), demand(&rule, "k", 2)];
-    assert!(!scene.check(&thrice).await.granted);
-    let twice = scene.check(&thrice[..2]).await;
-    assert!(twice.granted);
-    assert_eq!(twice.verdicts.iter().map(|verdict| verdict.remaining).collect::<Vec<_>>(), [3, 1]);
-    assert_eq!(scene.peek(&thrice[..1]).await.verdicts[0].remaining, 1);
 }
 
 /// L8
