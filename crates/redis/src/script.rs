@@ -89,15 +89,17 @@ pub(crate) struct LimitScripts {
 
 impl Default for LimitScripts {
     fn default() -> Self {
+        let rule = include_str!("lua/limit_rule.lua");
         let shared = concat!(
-            include_str!("lua/limit_rule.lua"),
             include_str!("lua/limit_tally.lua"),
             include_str!("lua/limit_use.lua"),
             include_str!("lua/limit_verdict.lua"),
         );
-        let script = |flags: &str, body: &str| Script::new(format!("#!lua{flags}\n{shared}{body}"));
+        let script = |flags: &str, body: &str| Script::new(format!("#!lua{flags}\n{rule}{shared}{body}"));
+        let plain = include_str!("lua/limit_plain.lua");
         Self {
-            check: script("", include_str!("lua/limit_check.lua")),
+            // What comes first makes no function of the rest.
+            check: Script::new(format!("#!lua\n{rule}{plain}{shared}{}", include_str!("lua/limit_check.lua"))),
             peek: script(" flags=no-writes", include_str!("lua/limit_peek.lua")),
             refund: script(" flags=allow-oom", include_str!("lua/limit_refund.lua")),
             pardon: script(" flags=allow-oom", include_str!("lua/limit_pardon.lua")),

@@ -1,11 +1,9 @@
 -- Decides demands together: all of it is taken, or nothing. Of two for the same key the second one is judged by the sum, since it is
--- granted with the first one or not at all.
+-- granted with the first one or not at all. It stands after limit_plain.lua, which has read the time and what is kept.
 --
 -- KEYS   what is counted, one for each demand; two demands may be for the same
 -- ARGV   1 time in ms where the caller keeps it, else empty   then for each demand: the rule (MessagePack, see docs/keyspace.md), the cost
 -- Reply  time, 1 granted or 0, then seven numbers for each demand as report() adds them
-local now = time(ARGV[1])
-local kept = redis.call('MGET', unpack(KEYS))
 local rules, uses, stands, waits, granted = {}, {}, {}, {}, true
 for i, key in ipairs(KEYS) do
   local rule = read_rule(ARGV[2 * i])
@@ -15,7 +13,7 @@ for i, key in ipairs(KEYS) do
   stands[i], waits[i] = standing(use, rule, use.asked, now)
   granted = granted and (stands[i] == ALLOWED or rule.shadow)
 end
-local reply = { now, granted and 1 or 0 }
+reply = { now, granted and 1 or 0 }
 if granted then
   for i, key in ipairs(KEYS) do
     local use, rule = uses[key], rules[i]
