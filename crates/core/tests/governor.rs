@@ -7,24 +7,15 @@ use std::{
     time::Duration,
 };
 use vestibule_core::{
-    limit::{Algorithm, Counted, Level, OnStoreFailure, Rate, Rule, RuleOptions, Tally},
+    limit::{Level, Rate, Rule, RuleOptions, Tally},
     time::Timestamp,
 };
 
 /// One unit each so many milliseconds: a rate that both can keep without rounding.
 fn rule(interval_ms: u64, burst: u32) -> Rule {
     Rule::new(RuleOptions {
-        name: "governor".into(),
-        level: Level::Custom,
-        algorithm: Algorithm::Gcra,
-        rate: Rate { count: 1, period: Duration::from_millis(interval_ms) },
         burst: Some(burst.into()),
-        on_store_failure: OnStoreFailure::Open,
-        shadow: false,
-        counted: Counted::All,
-        penalty: None,
-        challenge: false,
-        lease: None,
+        ..RuleOptions::new("governor", Level::Custom, Rate { count: 1, period: Duration::from_millis(interval_ms) })
     })
     .expect("a rule")
 }

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::time::{MissedTickBehavior, interval};
-use vestibule::limit::{Algorithm, Counted, Level, Limiter, OnStoreFailure, Rate, Rule, RuleOptions};
+use vestibule::limit::{Level, Limiter, OnStoreFailure, Rate, Rule, RuleOptions};
 
 const NODES: u64 = 8;
 /// Callers of each node, who ask once in a millisecond.
@@ -46,17 +46,8 @@ struct Seen {
 
 async fn flood(url: &str, limit: u64, time: Duration) -> Result<Seen, Error> {
     let rule = Rule::new(RuleOptions {
-        name: "hot".into(),
-        level: Level::Global,
-        algorithm: Algorithm::Gcra,
-        rate: Rate { count: limit, period: Duration::from_secs(1) },
-        burst: None,
         on_store_failure: OnStoreFailure::Closed,
-        shadow: false,
-        counted: Counted::All,
-        penalty: None,
-        challenge: false,
-        lease: None,
+        ..RuleOptions::new("hot", Level::Global, Rate { count: limit, period: Duration::from_secs(1) })
     })?;
     let nodes = (0..NODES).map(|_| node(url, rule.clone())).collect::<Result<Vec<_>, Error>>()?;
     let started = Instant::now();

@@ -15,10 +15,7 @@ use vestibule::{
     bus::{LocalBus, Repeats},
     deployment::Deployment,
     event::Observer,
-    limit::{
-        Algorithm, Counted, Demand, Level, LimitKey, LimitStore as _, Limiter, LimiterParts, OnStoreFailure, Rate, Rule,
-        RuleOptions,
-    },
+    limit::{Demand, Level, LimitKey, LimitStore as _, Limiter, LimiterParts, Rate, Rule, RuleOptions},
     memory::MemoryLimits,
     redis::RedisLimits,
     secret::KeyRing,
@@ -68,19 +65,11 @@ pub(crate) fn measure(scale: &Scale, report: &mut Report) -> Result<(), Error> {
 }
 
 fn rule(level: usize, count: u64) -> Result<Rule, Error> {
-    Ok(Rule::new(RuleOptions {
-        name: format!("level-{level}").into(),
-        level: Level::Custom,
-        algorithm: Algorithm::Gcra,
-        rate: Rate { count, period: Duration::from_secs(3_600) },
-        burst: None,
-        on_store_failure: OnStoreFailure::Open,
-        shadow: false,
-        counted: Counted::All,
-        penalty: None,
-        challenge: false,
-        lease: None,
-    })?)
+    Ok(Rule::new(RuleOptions::new(
+        &format!("level-{level}"),
+        Level::Custom,
+        Rate { count, period: Duration::from_secs(3_600) },
+    ))?)
 }
 
 /// Checks that were granted in some time.

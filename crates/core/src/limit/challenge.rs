@@ -9,8 +9,7 @@
 //! A wrong solution leaves nothing behind: not in the store, and of a response nothing but a try, which its key has few of in each process.
 
 use super::{
-    Algorithm, Checked, Counted, Demand, Level, LimitKey, Limiter, OnStoreFailure, Outcome, Rate, Refund, Rule, RuleOptions,
-    bounds,
+    Algorithm, Checked, Demand, Level, LimitKey, Limiter, OnStoreFailure, Outcome, Rate, Refund, Rule, RuleOptions, bounds,
     puzzle::{Puzzle, Puzzles},
     service::Ask,
 };
@@ -136,19 +135,8 @@ pub(super) struct Challenges {
 
 /// A rule of our own. No configuration has one with a dot in its name.
 fn rule(name: &str, algorithm: Algorithm, rate: Rate) -> Arc<Rule> {
-    let options = RuleOptions {
-        name: name.into(),
-        level: Level::Custom,
-        algorithm,
-        rate,
-        burst: None,
-        on_store_failure: OnStoreFailure::Closed,
-        shadow: false,
-        counted: Counted::All,
-        penalty: None,
-        challenge: false,
-        lease: None,
-    };
+    let options =
+        RuleOptions { algorithm, on_store_failure: OnStoreFailure::Closed, ..RuleOptions::new(name, Level::Custom, rate) };
     Rule::new(options).expect("a sound rule").shared()
 }
 

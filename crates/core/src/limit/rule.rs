@@ -343,19 +343,7 @@ pub(super) mod tests {
     use super::*;
 
     pub(in crate::limit) fn options(algorithm: Algorithm, count: u64, period: Duration) -> RuleOptions {
-        RuleOptions {
-            name: "rule".into(),
-            level: Level::Custom,
-            algorithm,
-            rate: Rate { count, period },
-            burst: None,
-            on_store_failure: OnStoreFailure::Open,
-            shadow: false,
-            counted: Counted::All,
-            penalty: None,
-            challenge: false,
-            lease: None,
-        }
+        RuleOptions { algorithm, ..RuleOptions::new("rule", Level::Custom, Rate { count, period }) }
     }
 
     pub(in crate::limit) fn rule(algorithm: Algorithm, count: u64, period: Duration) -> Rule {

@@ -1,8 +1,7 @@
 //! [`LimitThrottle`]: how often a password may be wrong, counted where limits are, so that all nodes share it.
 
 use super::{
-    Addresses, Algorithm, Counted, Demand, Level, LimitKey, LimitStore, OnStoreFailure, Rate, Refund, Rule, RuleError,
-    RuleOptions,
+    Addresses, Counted, Demand, Level, LimitKey, LimitStore, OnStoreFailure, Rate, Refund, Rule, RuleError, RuleOptions,
 };
 use crate::{
     Answer,
@@ -63,17 +62,9 @@ impl LimitThrottle {
 
 fn rule(name: &str, budget: Budget) -> Result<Arc<Rule>, RuleError> {
     let options = RuleOptions {
-        name: name.into(),
-        level: Level::Custom,
-        algorithm: Algorithm::Gcra,
-        rate: Rate { count: budget.failures.into(), period: budget.period },
-        burst: None,
         on_store_failure: OnStoreFailure::Local,
-        shadow: false,
         counted: Counted::Failure,
-        penalty: None,
-        challenge: false,
-        lease: None,
+        ..RuleOptions::new(name, Level::Custom, Rate { count: budget.failures.into(), period: budget.period })
     };
     Rule::new(options).map(Rule::shared)
 }

@@ -14,9 +14,7 @@ use std::{
 };
 use vestibule_core::{
     fault::Fault,
-    limit::{
-        Algorithm, Counted, Demand, Level, LimitKey, LimitStore, OnStoreFailure, Penalty, Rate, Refund, Rule, RuleOptions,
-    },
+    limit::{Algorithm, Demand, Level, LimitKey, LimitStore, Penalty, Rate, Refund, Rule, RuleOptions},
     time::Clock,
 };
 use vestibule_redis::{RedisLimits, RedisOptions};
@@ -27,17 +25,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn rule(name: &str, algorithm: Algorithm, count: u64) -> Arc<Rule> {
     let penalty = Penalty { base_ms: 1_000, factor: 2, cap_ms: 60_000, decay_ms: 120_000, extend_on_hit: false };
     let options = RuleOptions {
-        name: name.into(),
-        level: Level::Custom,
         algorithm,
-        rate: Rate { count, period: MINUTE },
-        burst: None,
-        on_store_failure: OnStoreFailure::Open,
-        shadow: false,
-        counted: Counted::All,
         penalty: (name == "punished").then_some(penalty),
-        challenge: false,
-        lease: None,
+        ..RuleOptions::new(name, Level::Custom, Rate { count, period: MINUTE })
     };
     Rule::new(options).expect("a rule").shared()
 }

@@ -14,8 +14,8 @@ use vestibule_core::{
     event::Observer,
     id::Home,
     limit::{
-        Algorithm, Ask, Checked, Counted, Demand, Level, LimitKey, LimitStore, Limiter, LimiterParts, OnStoreFailure, Outcome,
-        Rate, Rule, RuleOptions, bounds,
+        Ask, Checked, Demand, Level, LimitKey, LimitStore, Limiter, LimiterParts, OnStoreFailure, Outcome, Rate, Rule,
+        RuleOptions, bounds,
     },
     secret::KeyRing,
     time::Clock,
@@ -31,19 +31,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const PERIOD: Duration = Duration::from_secs(60);
 
 fn options(name: &str, level: Level, count: u64, period: Duration) -> RuleOptions {
-    RuleOptions {
-        name: name.into(),
-        level,
-        algorithm: Algorithm::Gcra,
-        rate: Rate { count, period },
-        burst: None,
-        on_store_failure: OnStoreFailure::Open,
-        shadow: false,
-        counted: Counted::All,
-        penalty: None,
-        challenge: false,
-        lease: None,
-    }
+    RuleOptions::new(name, level, Rate { count, period })
 }
 
 fn rule(name: &str, level: Level, count: u64, period: Duration) -> Rule {

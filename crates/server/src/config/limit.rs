@@ -155,17 +155,9 @@ fn built_in() -> Vec<LimitRule> {
     .into_iter()
     .filter_map(|(name, path, count, period, counted)| {
         let options = RuleOptions {
-            name: name.into(),
-            level: Level::Ip,
-            algorithm: Algorithm::Gcra,
-            rate: Rate { count, period },
-            burst: None,
             on_store_failure: OnStoreFailure::Local,
-            shadow: false,
             counted,
-            penalty: None,
-            challenge: false,
-            lease: None,
+            ..RuleOptions::new(name, Level::Ip, Rate { count, period })
         };
         Some(LimitRule { rule: Rule::new(options).ok()?, apply: vec![path.to_owned()], overrides: Vec::new() })
     })

@@ -37,8 +37,8 @@ use vestibule_core::{
     deployment::Deployment,
     event::Observer,
     limit::{
-        Algorithm, Counted, Decision, Demand, Level, LimitKey, LimitStore, Limiter, LimiterParts, OnStoreFailure, Penalty,
-        Rate, Refund, ResetPattern, Rule, RuleOptions, Rules, Standing, Usage, Verdict, decide, give_back, look, pardon,
+        Algorithm, Decision, Demand, Level, LimitKey, LimitStore, Limiter, LimiterParts, Penalty, Rate, Refund, ResetPattern,
+        Rule, RuleOptions, Rules, Standing, Usage, Verdict, decide, give_back, look, pardon,
     },
     secret::KeyRing,
     time::{Clock, Timestamp},
@@ -147,19 +147,7 @@ fn demand(rule: &Arc<Rule>, key: &str, cost: u64) -> Demand {
 }
 
 fn options(name: &str, algorithm: Algorithm, count: u64, period_ms: u64) -> RuleOptions {
-    RuleOptions {
-        name: name.into(),
-        level: Level::Custom,
-        algorithm,
-        rate: Rate { count, period: Duration::from_millis(period_ms) },
-        burst: None,
-        on_store_failure: OnStoreFailure::Open,
-        shadow: false,
-        counted: Counted::All,
-        penalty: None,
-        challenge: false,
-        lease: None,
-    }
+    RuleOptions { algorithm, ..RuleOptions::new(name, Level::Custom, Rate { count, period: Duration::from_millis(period_ms) }) }
 }
 
 fn made(options: RuleOptions) -> Arc<Rule> {
