@@ -47,6 +47,31 @@ pub(super) struct Stores {
 }
 
 impl Stores {
+    /// One store that keeps everything by itself, without a record.
+    fn of_one<S>(store: Arc<S>, limits: Arc<dyn LimitStore>, bus: Arc<dyn Bus>) -> Self
+    where
+        S: SessionStore + AliasStore + TokenStore + DeviceStore + SigningKeyStore,
+        S: EventStore + EventChain + DeliveryStore + KeyStore + DeploymentStore + 'static,
+    {
+        Self {
+            sessions: store.clone(),
+            aliases: store.clone(),
+            tokens: store.clone(),
+            devices: store.clone(),
+            signing_keys: store.clone(),
+            events: store.clone(),
+            chain: store.clone(),
+            deliveries: store.clone(),
+            keys: store.clone(),
+            limits,
+            deployment: store,
+            durable: None,
+            bus,
+            store_server: None,
+            record_server: None,
+        }
+    }
+
     /// Watches the servers. The one that decides keeps the time: its clock is followed before anything is decided by ours.
     pub(super) async fn watch(&self, clock_follows: Option<Follower>) -> Watches {
         let mut follower = clock_follows;
@@ -91,23 +116,8 @@ async fn on_redis(options: &Options, address: vestibule_redis::RedisAddress) -> 
     store.warm_up().await.map_err(OpenError::Store)?;
     let bus = store.bus();
     bus.join().await;
-    Ok(Stores {
-        sessions: store.clone(),
-        aliases: store.clone(),
-        tokens: store.clone(),
-        devices: store.clone(),
-        signing_keys: store.clone(),
-        events: store.clone(),
-        chain: store.clone(),
-        deliveries: store.clone(),
-        keys: store.clone(),
-        limits: limits_on_redis(options, || store.limits()).await,
-        deployment: store.clone(),
-        durable: None,
-        bus,
-        store_server: Some(store),
-        record_server: None,
-    })
+    let limits = limits_on_redis(options, || store.limits()).await;
+    Ok(Stores { store_server: Some(store.clone()), ..Stores::of_one(store, limits, bus) })
 }
 
 /// Counts on a Redis of their own, else on that of the state.
@@ -138,23 +148,7 @@ fn in_memory(options: &Options) -> Stores {
     let store = MemoryOptions { memory_limit: options.memory_limit, ..MemoryOptions::default() };
     let store = Arc::new(MemoryStore::new(store));
     let bus = store.bus();
-    Stores {
-        sessions: store.clone(),
-        aliases: store.clone(),
-        tokens: store.clone(),
-        devices: store.clone(),
-        signing_keys: store.clone(),
-        events: store.clone(),
-        chain: store.clone(),
-        deliveries: store.clone(),
-        keys: store.clone(),
-        limits: Arc::new(MemoryLimits::default()),
-        deployment: store,
-        durable: None,
-        bus,
-        store_server: None,
-        record_server: None,
-    }
+    Stores::of_one(store, Arc::new(MemoryLimits::default()), bus)
 }
 
 #[cfg(all(feature = "redis", feature = "postgres"))]
